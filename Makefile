@@ -1,0 +1,35 @@
+# `make demo` and `make test` work from a fresh clone: they make .venv and install all they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS ?= runs
+
+.PHONY: setup demo test test-slow check format clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+demo: setup  ## train a static and three dynamic networks on augmented digits; ends with a table and a report
+	$(BIN)/dynaconv demo --out $(RUNS)/demo
+
+test: setup  ## the test suite (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-slow: setup  ## the long tests as well
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+check: setup  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
