@@ -9,7 +9,6 @@ from typing import Literal, get_args
 
 from dynaconv.errors import ArgumentError
 
-
 __all__ = ["ConvSpec", "Ints", "Padding", "PaddingMode"]
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]

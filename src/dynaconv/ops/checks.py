@@ -1,0 +1,81 @@
+"""Checks of an input and a kernel against a convolution's geometry, before any work is done."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dynaconv.errors import ArgumentError, ShapeError
+from dynaconv.kernels import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.spec import ConvSpec
+
+__all__ = ["check_input", "check_kernel"]
+
+_SIZES = {1: "L", 2: "H, W", 3: "D, H, W"}
+
+
+def check_input(x: Tensor, spec: ConvSpec) -> None:
+    """Raise unless `x` is `(B, I, *S)` with the spec's I and a map that the padding and the kernel fit on.
+
+    Raises:
+        ShapeError: wrong rank or channel count.
+        ArgumentError: the padded map is smaller than the kernel, or reflected or wrapped padding is wider than it.
+    """
+    if x.dim() != spec.dims + 2 or x.shape[1] != spec.in_channels:
+        raise ShapeError("x", x.shape, f"(B, {spec.in_channels}, {_SIZES[spec.dims]})")
+    size = tuple(x.shape[2:])
+    spec.output_size(size)
+    # A map of n pixels can be reflected by n - 1 (its edge is not repeated) and wrapped by n.
+    room = {"reflect": 1, "circular": 0}.get(spec.padding_mode)
+    if room is not None and any(max(pads) > n - room for n, pads in zip(size, spec.pads, strict=True)):
+        allowed = f"padding that fits on a map of size {size}; here it is {spec.pads}"
+        raise ArgumentError("padding_mode", spec.padding_mode, allowed)
+
+
+def check_kernel(x: Tensor, kernel: Kernel, spec: ConvSpec) -> None:
+    """Raise unless the kernel's tensors have the shapes that `x` and the spec ask for.
+
+    Raises:
+        ShapeError: naming the tensor, its shape and the shapes allowed.
+    """
+    batch = x.shape[0]
+    match kernel:
+        case StaticKernel():
+            _expect("weight", kernel.weight, spec.weight_shape)
+            _expect("bias", kernel.bias, (spec.out_channels,))
+        case DenseKernel():
+            _expect("weight", kernel.weight, (batch, *spec.weight_shape))
+            _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
+        case MixtureKernel():
+            _check_mixture(batch, kernel, spec)
+        case TapwiseKernel():
+            _check_tapwise(x, kernel, spec)
+
+
+def _check_mixture(batch: int, kernel: MixtureKernel, spec: ConvSpec) -> None:
+    experts = kernel.bank.shape[0]
+    _expect("bank", kernel.bank, (experts, *spec.weight_shape))
+    _expect("mixture", kernel.mixture, (batch, experts))
+    _expect("bias_bank", kernel.bias_bank, (experts, spec.out_channels))
+    scales = {
+        "tap_scale": spec.kernel_size,
+        "in_scale": (spec.in_channels,),
+        "out_scale": (spec.out_channels,),
+    }
+    for name, shape in scales.items():
+        _expect(name, getattr(kernel, name), (batch, *shape), (batch, experts, *shape))
+
+
+def _check_tapwise(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec) -> None:
+    _expect("weight", kernel.weight, spec.weight_shape)
+    _expect("bias", kernel.bias, (spec.out_channels,))
+    out_size = spec.output_size(x.shape[2:])
+    tap_groups = kernel.taps.shape[1] if kernel.taps.dim() > 1 else 0
+    if tap_groups < 1 or spec.in_channels % tap_groups:
+        allowed = f"(B, G, T, *S_out) with a G that divides the {spec.in_channels} input channels"
+        raise ShapeError("taps", kernel.taps.shape, allowed)
+    _expect("taps", kernel.taps, (x.shape[0], tap_groups, spec.taps, *out_size))
+
+
+def _expect(name: str, tensor: Tensor | None, *shapes: tuple[int, ...]) -> None:
+    if tensor is not None and tuple(tensor.shape) not in shapes:
+        raise ShapeError(name, tensor.shape, " or ".join(map(str, shapes)))

@@ -1,0 +1,77 @@
+"""`tapwise_conv`: a convolution whose taps are weighted anew at every output position."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dynaconv.kernels import TapwiseKernel
+from dynaconv.ops.checks import check_input, check_kernel
+from dynaconv.ops.choose import choose
+from dynaconv.ops.geometry import spec_of
+from dynaconv.ops.tapwise_conv.reference import reference
+from dynaconv.ops.tapwise_conv.unfold import unfold
+from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
+
+__all__ = ["ALGORITHMS", "run", "tapwise_conv"]
+
+ALGORITHMS = {"unfold": unfold, "reference": reference}
+
+
+def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
+    """Check, choose an algorithm, run it."""
+    check_input(x, spec)
+    check_kernel(x, kernel, spec)
+    return choose(algorithm, ALGORITHMS, "unfold")(x, kernel, spec)
+
+
+def tapwise_conv(
+    x: Tensor,
+    weight: Tensor,
+    taps: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    algorithm: str = "auto",
+) -> Tensor:
+    """Convolve with a static kernel whose taps are weighted at every position p: see `TapwiseKernel` for the formula.
+
+    Args:
+        x: `(B, I, *S)` with one, two or three spatial dimensions.
+        weight: `(O, I/groups, *k)`.
+        taps: `(B, G, T, *S_out)`: T = prod(k) weights per position; G groups of input channels share them.
+        bias: `(O,)` or `None`.
+        stride: as in `nn.Conv2d`.
+        padding: as in `nn.Conv2d`; `"same"` and `"valid"` too.
+        dilation: as in `nn.Conv2d`.
+        groups: as in `nn.Conv2d`.
+        padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
+        algorithm: `"auto"`, or one by name: `"unfold"`, `"reference"`.
+
+    Returns:
+        `(B, O, *S_out)`.
+
+    Raises:
+        ArgumentError: an argument is not allowed, or a tensor's shape does not fit (ShapeError).
+
+    Example:
+        >>> import torch
+        >>> x, weight = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3)
+        >>> tapwise_conv(x, weight, torch.rand(2, 1, 9, 8, 8), padding=1).shape
+        torch.Size([2, 4, 8, 8])
+    """
+    spec = spec_of(
+        x,
+        "weight",
+        weight,
+        0,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+    )
+    return run(x, TapwiseKernel(weight, taps, bias), spec, algorithm)
