@@ -1,0 +1,41 @@
+"""A gate for every 2-D kernel slice, from the context."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["SliceGate"]
+
+
+class SliceGate(nn.Module):
+    """`α_{b,o,i} = σ(v_{oi} · FC(g_b))`: one number in (0, 1) per sample and (output, input) slice.
+
+    The slice vectors v start at zero, so every gate starts at one half.
+
+    Args:
+        context_dim: D, length of the context vector.
+        slices: `(O, I/g)`.
+        embedding_dim: V, length of the slice vectors.
+        device: where the parameters live.
+        dtype: their type.
+
+    Source: kernel-weighted convolution, mhorton19/CNN-Kernel-Attention.
+    """
+
+    def __init__(
+        self,
+        context_dim: int,
+        slices: tuple[int, int],
+        embedding_dim: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.fc = nn.Linear(context_dim, embedding_dim, device=device, dtype=dtype)
+        self.embedding = nn.Parameter(torch.zeros(*slices, embedding_dim, device=device, dtype=dtype))
+
+    def forward(self, context: Tensor) -> Tensor:
+        """`context: (B, D)` → `(B, O, I/g)`."""
+        scores = nn.functional.linear(self.fc(context), self.embedding.flatten(0, 1))
+        return scores.sigmoid().unflatten(1, self.embedding.shape[:2])

@@ -1,0 +1,121 @@
+"""What all dynamic convolutions share: geometry, bias, and the one forward pass."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv import ops
+from dynaconv.errors import ArgumentError
+from dynaconv.kernels import Kernel
+from dynaconv.ops.checks import check_input
+from dynaconv.spec import ConvSpec
+
+__all__ = ["DynamicConv", "check_context_channels", "check_size"]
+
+
+class DynamicConv(nn.Module, ABC):
+    """A convolution whose kernel is a value computed from the input.
+
+    A method says how the context becomes coefficients and how coefficients become a kernel; the rest is here.
+
+    Args:
+        spec: the geometry.
+        bias: whether to add a learnt number to every output channel.
+        device: where the bias lives.
+        dtype: its type.
+
+    Attributes:
+        spec: the geometry, as given.
+        bias: `(O,)` or `None`.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        spec: ConvSpec,
+        *,
+        bias: bool,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.bias = nn.Parameter(torch.empty(spec.out_channels, device=device, dtype=dtype)) if bias else None
+        if self.bias is not None:
+            bound = 1 / sqrt(spec.weight_count / spec.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @abstractmethod
+    def coefficients(self, x: Tensor) -> dict[str, Tensor]:
+        """What the input asks for, by name; the first dimension of every tensor is the batch.
+
+        Args:
+            x: `(B, I, *S)`.
+        """
+
+    @abstractmethod
+    def assemble(self, coefficients: dict[str, Tensor]) -> Kernel:
+        """The kernel that coefficients, as `coefficients` returns them, stand for."""
+
+    def kernel(self, x: Tensor) -> Kernel:
+        """The kernel that each sample of `x: (B, I, *S)` gets.
+
+        Raises:
+            ArgumentError: `x` does not fit; ShapeError for its rank and channels.
+        """
+        check_input(x, self.spec)
+        return self.assemble(self.coefficients(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x: (B, I, *S)` → `(B, O, *S_out)`.
+
+        Raises:
+            ArgumentError: `x` does not fit; ShapeError for its rank and channels.
+        """
+        return ops.conv(x, self.kernel(x), self.spec)
+
+    def extra_repr(self) -> str:
+        """The geometry, as `nn.Conv2d` prints it."""
+        s = self.spec
+        shown = [str(s.in_channels), str(s.out_channels), f"kernel_size={s.kernel_size}", f"stride={s.stride}"]
+        if any(map(any, s.pads)):
+            symmetric = all(before == after for before, after in s.pads)
+            shown.append(f"padding={tuple(p for p, _ in s.pads) if symmetric else s.pads}")
+        if any(d != 1 for d in s.dilation):
+            shown.append(f"dilation={s.dilation}")
+        if s.groups != 1:
+            shown.append(f"groups={s.groups}")
+        if self.bias is None:
+            shown.append("bias=False")
+        if s.padding_mode != "zeros":
+            shown.append(f"padding_mode={s.padding_mode}")
+        return ", ".join(shown)
+
+
+def check_size(argument: str, value: int) -> int:
+    """`value` if it is an integer >= 1.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(argument, value, "an integer >= 1")
+    return value
+
+
+def check_context_channels(value: int | None, default: int, in_channels: int) -> int:
+    """How many input channels the context is taken from: `value`, or `default` where there are so many.
+
+    Raises:
+        ArgumentError: `value` is not between 1 and `in_channels`.
+    """
+    if value is None:
+        return min(default, in_channels)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= in_channels:
+        raise ArgumentError("context_channels", value, f"an integer from 1 to in_channels={in_channels}, or None")
+    return value
