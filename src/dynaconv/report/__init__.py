@@ -1,0 +1,8 @@
+"""A comparison as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from dynaconv.report.content import ReportContent, Samples
+from dynaconv.report.render import render_report, write_report
+
+__all__ = ["ReportContent", "Samples", "render_report", "write_report"]
