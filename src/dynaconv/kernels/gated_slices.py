@@ -15,8 +15,8 @@ __all__ = ["GatedSlices"]
 class GatedSlices(nn.Module):
     """`slice_{b,o,i} = fc_out(fc1(e_oi) ⊙ σ(fc_gate(e_oi) + shift_b))`.
 
-    `shift` is what the context adds to the gate: `fc_gate` of the published form acts on `[e_oi, g_b]`, which is the sum
-    of a product with e_oi (here) and one with g_b (the coefficients' stage).
+    `shift` is what the context adds to the gate: `fc_gate` of the published form acts on `[e_oi, g_b]`, which is the
+    sum of a product with e_oi (here) and one with g_b (the coefficients' stage).
 
     Args:
         slices: `(O, I/g)`.

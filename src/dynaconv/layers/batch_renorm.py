@@ -14,8 +14,8 @@ class BatchRenorm2d(nn.Module):
     """`y = γ (r (x − μ_B)/σ_B + d) + β` in training, with `r = clip(σ_B/σ)`, `d = clip((μ_B − μ)/σ)` held constant.
 
     Without clipping this equals `γ (x − μ)/σ + β`, which is what evaluation computes, with the gradients of batch
-    normalisation. r stays within [1/r_max, r_max] and d within ±d_max; both limits open with the number of samples seen,
-    from plain batch normalisation (1 and 0) on. σ is a standard deviation, `√(variance + eps)`.
+    normalisation. r stays within [1/r_max, r_max] and d within ±d_max; both limits open with the number of samples
+    seen, from plain batch normalisation (1 and 0) on. σ is a standard deviation, `√(variance + eps)`.
 
     Args:
         channels: C.
@@ -36,8 +36,8 @@ class BatchRenorm2d(nn.Module):
         ArgumentError: a limit is out of its range.
 
     Source: Ioffe, Batch Renormalization, 1702.03275, Algorithm 1. The limits open per sample as in
-    mhorton19/CNN-Kernel-Attention; that code keeps its statistics outside the state dict, starts σ at 0 and updates both
-    in evaluation too, none of which is done here.
+    mhorton19/CNN-Kernel-Attention; that code keeps its statistics outside the state dict, starts μ at 1 and σ at 0, and
+    updates both in evaluation too: none of this is done here.
 
     Example:
         >>> norm = BatchRenorm2d(8)

@@ -41,8 +41,8 @@ class DotProductConv2d(DynamicConv):
     Raises:
         ArgumentError: an argument is not allowed.
 
-    Source: mhorton19/CNN-Kernel-Attention, `dot_product_generated_kernel_cnn.py` (no paper). Differs: pools globally; the
-    bank starts centred (see `AttendedSlices`); the temperature, 1 there.
+    Source: mhorton19/CNN-Kernel-Attention, `dot_product_generated_kernel_cnn.py` (no paper). Differs: pools globally;
+    the bank starts centred (see `AttendedSlices`); the temperature, 1 there.
 
     Example:
         >>> import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from inspect import signature
 from types import MappingProxyType
+from typing import Any
 
 from torch import nn
 
@@ -42,7 +43,7 @@ def create_conv(
     groups: int = 1,
     bias: bool = True,
     padding_mode: PaddingMode = "zeros",
-    **method_options: object,
+    **method_options: Any,
 ) -> nn.Module:
     """A 2-D convolution by its method's name.
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import gcd
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -59,7 +60,7 @@ class NetworkDescription:
     conv: str
     rows: tuple[ConvRow | MaxPoolRow, ...]
     norm: Callable[[int], nn.Module] = nn.BatchNorm2d
-    conv_options: Mapping[str, object] = field(default_factory=dict)
+    conv_options: Mapping[str, Any] = field(default_factory=dict)
     num_classes: int = 10
 
 
@@ -80,7 +81,7 @@ class SequentialCNN(nn.Module):
         description: NetworkDescription,
         *,
         conv: str,
-        conv_options: Mapping[str, object],
+        conv_options: Mapping[str, Any],
         num_classes: int,
         in_channels: int,
         width: float,
@@ -94,7 +95,7 @@ class SequentialCNN(nn.Module):
                 continue
             made = max(1, round(row.channels * width))
             # Options belong to the dynamic method: a static row takes none.
-            method, options = (conv, conv_options) if row.dynamic else ("static", {})
+            method, options = (conv, conv_options) if row.dynamic else ("static", dict[str, Any]())
             geometry = (channels, made, row.kernel, row.stride, row.padding, 1, gcd(row.groups, channels, made))
             rows[f"conv{number}"] = create_conv(method, *geometry, bias=row.bias, **options)
             rows[f"norm{number}"] = description.norm(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from typing import Any
 
 from torch import nn
 
@@ -24,7 +25,7 @@ def create_model(
     name: str,
     *,
     conv: str | None = None,
-    conv_options: Mapping[str, object] | None = None,
+    conv_options: Mapping[str, Any] | None = None,
     num_classes: int | None = None,
     in_channels: int = 3,
     width: float = 1.0,

@@ -62,7 +62,8 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     training = {module: module.training for module in model.modules()}
     counter = FlopCounterMode(display=False)
     try:
-        with torch.no_grad(), counter:
+        # Gradients stay on: the counter's module hooks expect the graph of whatever requires one.
+        with counter:
             model.eval()(x)
     finally:
         for module, mode in training.items():
