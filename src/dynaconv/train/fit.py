@@ -1,0 +1,126 @@
+"""`fit`: a configuration in, a trained network in a run folder out."""
+
+from __future__ import annotations
+
+import os
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from dynaconv.errors import ArgumentError
+from dynaconv.train.atomic import write_json
+from dynaconv.train.checkpoint_file import read_checkpoint
+from dynaconv.train.config import TrainConfig
+from dynaconv.train.result import RunResult
+from dynaconv.train.run_folder import RunFolder
+from dynaconv.train.weights import save_weights
+
+if TYPE_CHECKING:
+    from dynaconv.data import ImageData
+
+__all__ = ["fit"]
+
+
+def fit(
+    config: TrainConfig,
+    *,
+    model: nn.Module | None = None,
+    data: ImageData | None = None,
+    resume: bool = False,
+    show_progress: bool = True,
+) -> RunResult:
+    """Trains a network and tests it on clean and on turned images.
+
+    Args:
+        config: the run.
+        model: (B, C, H, W) to (B, classes); `None` builds what `config` names.
+        data: the images; `None` loads what `config` names.
+        resume: continue the run in `config.out` where it stopped, or return its result if it is finished; starts
+            at the beginning if there is none yet. On the CPU the weights end bit for bit as without the stop.
+        show_progress: draw a progress bar.
+
+    Raises:
+        DynaconvError: for anything wrong with configuration, data, folder or checkpoints, and a non-finite loss.
+        TrainingInterrupted: on Ctrl-C or SIGTERM, after saving.
+    """
+    # Lightning takes seconds to import; whoever only asks for help should not wait for it.
+    from dynaconv.data import load_data
+    from dynaconv.train.checkpoints import best_row
+    from dynaconv.train.loop import run_identity, train
+    from dynaconv.train.networks import build_network, check_names
+
+    if model is None:
+        check_names(config)
+    if data is None:
+        data = load_data(config.data, root=config.data_root, image_size=config.image_size)
+    _check_batch_size(config, data)
+    torch.manual_seed(config.seed)
+    if model is None:
+        model = build_network(config, data)
+    folder = RunFolder(config.out)
+    first = _first_process()
+    if first:
+        folder.prepare(config, resume=resume)
+        if resume and folder.metrics.exists():
+            return RunResult.load(folder.path)
+    checkpoint = folder.find_checkpoint(run_identity(config, data, model), tidy=first) if resume else None
+    sizes = _sizes(model, data)
+    writes = train(config, data, model, folder, checkpoint=checkpoint, show_progress=show_progress and first)
+    outcome = read_checkpoint(folder.last)
+    rows = outcome["callbacks"]["History"]["rows"]
+    result = RunResult(
+        out=folder.path,
+        **sizes,
+        epochs=config.epochs,
+        steps=rows[-1]["step"],
+        seconds_per_step=median(row["seconds_per_step"] for row in rows),
+        **{
+            f"{kind}_{what}": rows[-1][f"{kind}_{what}"]
+            for kind in ("clean", "viewpoint")
+            for what in ("loss", "accuracy")
+        },
+        best_epoch=best_row(config, rows)["epoch"],
+        history=tuple(rows),
+    )
+    if writes:
+        save_weights(outcome["state_dict"], folder.weights)
+        write_json(folder.model, _description(config, data))
+        result.save()
+    return result
+
+
+def _check_batch_size(config: TrainConfig, data: ImageData) -> None:
+    images = len(data.train)  # type: ignore[arg-type]  # torch leaves __len__ out of the base class
+    if config.batch_size > images:
+        raise ArgumentError("batch_size", config.batch_size, f"at most the {images} training images of {data.name}")
+
+
+def _first_process() -> bool:
+    """Whether this is the first of the processes that torchrun, Slurm or Lightning started."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank), "0") == "0"
+
+
+def _sizes(model: nn.Module, data: ImageData) -> dict[str, int]:
+    """Parameters and multiply-adds of one image."""
+    from dynaconv.models import profile
+
+    measured = profile(model, input_size=(data.channels, *data.image_size))
+    return {"parameters": measured.parameters, "macs": measured.macs}
+
+
+def _description(config: TrainConfig, data: ImageData) -> dict[str, Any]:
+    """What is needed to build the network again and to feed it."""
+    return {
+        "model": config.model,
+        "conv": config.conv,
+        "conv_options": config.conv_options,
+        "width": config.width,
+        "in_channels": data.channels,
+        "image_size": list(data.image_size),
+        "classes": list(data.classes),
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }

@@ -1,0 +1,132 @@
+"""One run on Lightning, from a prepared folder to its last checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from dynaconv.data import ImageData
+from dynaconv.errors import ConfigError, DynaconvError
+from dynaconv.train.batches import Position
+from dynaconv.train.callbacks import History, TrackPosition
+from dynaconv.train.checkpoints import CheckedFiles, Checkpoints
+from dynaconv.train.config import TrainConfig
+from dynaconv.train.images_module import ImagesModule
+from dynaconv.train.interrupt import StopRequest, TrainingInterrupted
+from dynaconv.train.lightning_api import (
+    Callback,
+    EMAWeightAveraging,
+    MisconfigurationException,
+    RichProgressBar,
+    TensorBoardLogger,
+    Trainer,
+    quiet,
+)
+from dynaconv.train.module import Classification
+from dynaconv.train.run_folder import RunFolder
+
+__all__ = ["make_trainer", "run_identity", "train"]
+
+_LOG_EVERY = 50
+
+
+def run_identity(config: TrainConfig, data: ImageData, model: nn.Module) -> dict[str, object]:
+    """What decides a run's weights: settings, the images' number and form, the model's tensors."""
+    tensors = sorted(f"{name} {tuple(t.shape)} {t.dtype}" for name, t in model.state_dict().items())
+    images = (len(data.train), data.channels, *data.image_size)  # type: ignore[arg-type]  # as torch's Dataset
+    return {
+        **config.identity(),
+        "images": list(images),
+        "tensors": hashlib.sha256("\n".join(tensors).encode()).hexdigest(),
+    }
+
+
+def train(
+    config: TrainConfig,
+    data: ImageData,
+    model: nn.Module,
+    folder: RunFolder,
+    *,
+    checkpoint: Path | None,
+    show_progress: bool,
+) -> bool:
+    """Trains `model` to the end; the folder's last checkpoint then holds the outcome.
+
+    Args:
+        config: the run.
+        data: its images.
+        model: the network, freshly initialised.
+        folder: prepared.
+        checkpoint: where to go on from; `None` starts at the beginning.
+        show_progress: whether to draw a progress bar.
+
+    Returns:
+        Whether this process is the one that writes the results (of several, the first).
+
+    Raises:
+        TrainingInterrupted: if a signal asked to stop.
+    """
+    position, stop = Position(), StopRequest()
+    history = History(len(data.classes), folder.table)
+    identity = run_identity(config, data, model)
+    callbacks: list[Callback] = [] if config.ema is None else [EMAWeightAveraging(decay=config.ema)]
+    callbacks += [
+        TrackPosition(position),
+        history,
+        Checkpoints(config, folder, identity, position, history, stop),
+    ]
+    if show_progress:
+        callbacks.append(RichProgressBar(leave=True))
+    batches = len(data.train) // config.batch_size  # type: ignore[arg-type]  # as torch's Dataset
+    with quiet(), stop.listening():
+        trainer = make_trainer(
+            config,
+            max_epochs=config.epochs,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
+            plugins=[CheckedFiles(folder)],
+            enable_progress_bar=show_progress,
+            log_every_n_steps=max(1, min(_LOG_EVERY, batches)),
+            check_val_every_n_epoch=config.eval_every,
+            accumulate_grad_batches=config.accumulate,
+            gradient_clip_val=config.clip_norm,
+        )
+        task = Classification(config, data, model)
+        images = ImagesModule(config, data, position)
+        try:
+            trainer.fit(task, datamodule=images, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit as ended:
+            # Lightning turns a KeyboardInterrupt into an exit.
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise TrainingInterrupted(folder.path) from None
+            raise
+    return bool(trainer.is_global_zero)
+
+
+def make_trainer(config: TrainConfig, **options: Any) -> Trainer:
+    """Lightning's trainer on the hardware that `config` names.
+
+    Raises:
+        ConfigError: if Lightning cannot run there.
+    """
+    try:
+        return Trainer(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.num_nodes,
+            strategy=config.strategy,
+            precision=config.precision,  # type: ignore[arg-type]  # the configuration has checked the word
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            **options,
+        )
+    except DynaconvError:
+        raise
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        where = f"accelerator={config.accelerator!r}, devices={config.devices!r}, strategy={config.strategy!r}"
+        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from error

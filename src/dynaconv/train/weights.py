@@ -1,0 +1,40 @@
+"""Weights as safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from dynaconv.errors import CheckpointError, MissingExtraError
+from dynaconv.train.atomic import write_bytes
+
+try:
+    from safetensors import SafetensorError
+    from safetensors.torch import load, save
+except ModuleNotFoundError as error:
+    raise MissingExtraError("safetensors", "train") from error
+
+__all__ = ["load_weights", "save_weights"]
+
+_PREFIX = "model."  # of the network inside the Lightning module
+
+
+def save_weights(state: dict[str, Tensor], path: Path) -> None:
+    """Writes the network's part of a Lightning state, whole or not at all."""
+    tensors = {k.removeprefix(_PREFIX): v.contiguous().clone() for k, v in state.items() if k.startswith(_PREFIX)}
+    write_bytes(path, save(tensors))
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in `path`.
+
+    Raises:
+        CheckpointError: if the file is missing or damaged.
+    """
+    try:
+        return load(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(path, f"cannot be read: {error.strerror}") from error
+    except SafetensorError as error:
+        raise CheckpointError(path, f"damaged: {error}") from error
