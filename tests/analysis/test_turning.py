@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from dynaconv.analysis import turn
 from dynaconv.analysis.rotation import rotate
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.layers import KernelWeightedConv2d
-from torch import Tensor, nn
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_full_circle_is_no_turn_at_all(model: nn.Module, image: Tensor) -> Non
         gates = layer.coefficients["slice_gate"]
         torch.testing.assert_close(gates[2:], gates[:1].expand(3, -1))
         torch.testing.assert_close(layer.kernel_change[[0, 2, 3, 4]], torch.zeros(4), atol=1e-5, rtol=0)
-        assert layer.kernel_change[1] > 1e-3
+        assert layer.kernel_change[1] > 1e-4
 
 
 def test_a_quarter_turn_is_the_rotated_image(image: Tensor) -> None:
@@ -95,5 +96,5 @@ def test_a_batch_is_refused(model: nn.Module, image: Tensor) -> None:
 
 @pytest.mark.parametrize("angles", [(), (0.0, float("nan"))])
 def test_angles_must_be_numbers(model: nn.Module, image: Tensor, angles: tuple[float, ...]) -> None:
-    with pytest.raises(ArgumentError, match="angles=.*at least one finite number of degrees"):
+    with pytest.raises(ArgumentError, match=r"angles=.*at least one finite number of degrees"):
         turn(model, image, angles)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median, stdev
 
 __all__ = ["Comparison", "Entry", "EntryResult", "EpochPoint", "SeedRun", "Spread"]
@@ -18,12 +18,14 @@ class Entry:
         model: a name of `dynaconv.list_models()`.
         conv: a name of `dynaconv.list_convs()` that replaces the model's own dynamic convolution; `None` keeps it.
         width: factor on all channel counts.
+        conv_options: options of the convolution.
     """
 
     label: str
     model: str
     conv: str | None = None
     width: float = 1.0
+    conv_options: dict[str, int | float | str | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
