@@ -89,13 +89,13 @@ def _reconstruct(*_: object) -> PickledArray:
     return PickledArray()
 
 
-def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:  # noqa: ANN401 - a pickle's values
+def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
     array = PickledArray()
     array.__setstate__((1, shape, dtype, order == "F", raw))
     return array
 
 
-def _scalar(dtype: Any, raw: Any) -> int:  # noqa: ANN401 - a pickle's values
+def _scalar(dtype: Any, raw: Any) -> int:
     array = PickledArray()
     array.__setstate__((1, (), dtype, False, raw))
     return int(array.tensor())

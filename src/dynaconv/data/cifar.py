@@ -102,8 +102,9 @@ def load_cifar(name: str, root: Path, image_size: ImageSize = None) -> ImageData
     size = parse_size(image_size, _SIDE)
     source, form = _locate(name, formats, root)
     members = read_members(source, (*form.train, form.test))
-    train = [_batch(form, members[file], len(classes)) for file in form.train]
-    test = _batch(form, members[form.test], len(classes))
+    # Popped, so that a file's bytes are freed when its images are read.
+    train = [_batch(form, members.pop(file), len(classes)) for file in form.train]
+    test = _batch(form, members.pop(form.test), len(classes))
     return in_memory(name, _collect(train, size), _collect([test], size), classes)
 
 

@@ -14,6 +14,8 @@ from dynaconv.errors import ArgumentError, ShapeError
 __all__ = ["ImageData", "TensorImages", "in_memory"]
 
 _LEVELS = 256
+# Images counted at one time: `bincount` takes eight bytes per pixel.
+_CHUNK = 1024
 
 
 class TensorImages(Dataset[tuple[Tensor, int]]):
@@ -90,9 +92,11 @@ def _pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, .
     From the counts of the 256 levels: exact, and without a floating-point copy of the images.
     """
     levels = torch.linspace(0, 1, _LEVELS, dtype=torch.float64)
-    counts = torch.stack(
-        [images[:, channel].reshape(-1).bincount(minlength=_LEVELS) for channel in range(images.shape[1])]
-    )
+    counts = torch.zeros(images.shape[1], _LEVELS, dtype=torch.int64)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK]
+        for count, pixels in zip(counts, chunk.unbind(1), strict=True):
+            count += pixels.reshape(-1).bincount(minlength=_LEVELS)
     shares = counts.to(torch.float64) / counts.sum(1, keepdim=True)
     mean = shares @ levels
     std = (shares * (levels - mean[:, None]).square()).sum(1).sqrt()
