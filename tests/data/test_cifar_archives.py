@@ -151,3 +151,17 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
         load_data("cifar10", root=tmp_path / "nowhere")
     with pytest.raises(ArgumentError, match="root=None: expected the folder that holds the files of cifar10"):
         load_data("cifar10")
+
+
+def test_unreadable_file_is_named(cifar10, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, files = cifar10.binary()
+    (tmp_path / folder).mkdir()
+    for name, data in files.items():
+        (tmp_path / folder / name).write_bytes(data)
+
+    def deny(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    with pytest.raises(DataError, match=r"data_batch_1\.bin: cannot be read \(Permission denied\)"):
+        load_data("cifar10", root=tmp_path)

@@ -62,6 +62,13 @@ def load_data(
     folder = None if root is None else Path(root).expanduser()
     if folder is None and (download or name in _FROM_ROOT):
         raise ArgumentError("root", root, f"the folder that holds the files of {name}")
+    try:
+        return _load(name, folder, image_size, download)
+    except OSError as error:
+        raise DataError(error.filename or folder or name, f"cannot be read ({error.strerror})") from error
+
+
+def _load(name: str, folder: Path | None, image_size: ImageSize, download: bool) -> ImageData:
     if folder is not None:
         if download:
             download_files(name, folder)
