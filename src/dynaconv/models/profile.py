@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from dynaconv.layers import DynamicConv
+
 __all__ = ["LayerProfile", "Profile", "profile"]
 
 
@@ -28,7 +30,7 @@ class Profile:
     Attributes:
         parameters: trainable numbers, each counted once.
         macs: multiply-adds of convolutions and matrix products for one image; making kernels is included.
-        layers: the convolutions and linear layers.
+        layers: all that have parameters, in order; a dynamic convolution is one layer.
     """
 
     parameters: int
@@ -79,9 +81,11 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
 
 
 def _layers(model: nn.Module, prefix: str = "") -> list[tuple[str, nn.Module]]:
-    """The outermost modules that have parameters or buffers of their own, in order, with their names."""
-    found = []
+    """The dynamic convolutions and the other modules without parts, in order, as far as they have parameters."""
+    found: list[tuple[str, nn.Module]] = []
     for name, module in model.named_children():
-        own = any(True for _ in module.parameters(recurse=False))
-        found += [(prefix + name, module)] if own or not [*module.children()] else _layers(module, prefix + name + ".")
+        if isinstance(module, DynamicConv) or not [*module.children()]:
+            found.append((prefix + name, module))
+        else:
+            found += _layers(module, f"{prefix}{name}.")
     return [(name, module) for name, module in found if any(True for _ in module.parameters())]
