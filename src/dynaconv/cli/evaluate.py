@@ -19,7 +19,12 @@ _EXAMPLES = """\
 
 def run(argv: list[str]) -> int:
     """Runs the verb; returns the exit code."""
-    parser = make_parser("evaluate", "Test the network of a finished run on clean and on turned images.", _EXAMPLES)
+    parser = make_parser(
+        "evaluate",
+        "dynaconv evaluate RUN [flags]",
+        "Test the network of a finished run on clean and on turned images.",
+        _EXAMPLES,
+    )
     parser.add_argument("run", type=str, help="run folder")
     parser.add_argument("--data-root", type=str | None, default=None, metavar="FOLDER", help="the data set's files")
     parser.add_argument("--json", action="store_true", help="print JSON")

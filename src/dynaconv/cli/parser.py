@@ -17,7 +17,10 @@ except ModuleNotFoundError as error:
 __all__ = ["add_config_flags", "make_parser", "parse"]
 
 
-class _Parser(ArgumentParser):  # type: ignore[misc]  # jsonargparse's class is untyped in part
+_METAVARS = {str: "NAME", str | None: "NAME", int: "N", int | None: "N", float: "X", float | None: "X"}
+
+
+class _Parser(ArgumentParser):
     """Raises `ConfigError` instead of printing usage and leaving."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:  # type: ignore[override]  # never returns
@@ -25,17 +28,18 @@ class _Parser(ArgumentParser):  # type: ignore[misc]  # jsonargparse's class is 
         raise ConfigError(f"{line} (see `{self.prog} --help`)")
 
 
-def make_parser(verb: str, description: str, examples: str) -> Any:
+def make_parser(verb: str, usage: str, description: str, examples: str) -> ArgumentParser:
     """A parser for one verb; `examples` are shown below its help."""
     return _Parser(
         prog=f"dynaconv {verb}",
+        usage=usage,
         description=description,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
-def add_config_flags(parser: Any) -> None:
+def add_config_flags(parser: ArgumentParser) -> None:
     """One flag per field of `TrainConfig`, in its groups, and `--config` for a recipe."""
     parser.add_argument("--config", action="config", help="YAML recipe; flags after it override its values")
     hints = get_type_hints(TrainConfig)
@@ -43,15 +47,21 @@ def add_config_flags(parser: Any) -> None:
     for entry in fields(TrainConfig):
         flag = f"--{entry.name.replace('_', '-')}"
         default = _default(entry)
-        words = f"{entry.metadata['help']} [{default}]".replace("%", "%%")
+        words = entry.metadata["help"] if default in (None, (), {}) else f"{entry.metadata['help']} [{default}]"
         group = groups[entry.metadata["group"]]
         if hints[entry.name] is bool:
             group.add_argument(flag, action=ActionYesNo(no_prefix="no-"), default=default, help=words)
         else:
-            group.add_argument(flag, type=hints[entry.name], default=default, help=words, metavar=_metavar(entry))
+            group.add_argument(
+                flag,
+                type=hints[entry.name],
+                default=default,
+                help=words,
+                metavar=_METAVARS.get(hints[entry.name], "VALUE"),
+            )
 
 
-def parse(parser: Any, words: list[str]) -> dict[str, Any]:
+def parse(parser: ArgumentParser, words: list[str]) -> dict[str, Any]:
     """The values of `words` by name.
 
     Raises:
@@ -60,9 +70,7 @@ def parse(parser: Any, words: list[str]) -> dict[str, Any]:
     return dict(vars(parser.parse_args(words)))
 
 
-def _default(entry: Field[Any]) -> Any:
-    return entry.default if entry.default is not MISSING else entry.default_factory()  # type: ignore[misc]
-
-
-def _metavar(entry: Field[Any]) -> str:
-    return entry.name.upper()
+def _default(entry: Field[Any]) -> object:
+    if entry.default_factory is not MISSING:
+        return entry.default_factory()
+    return entry.default

@@ -23,6 +23,7 @@ def run(argv: list[str]) -> int:
     """Runs the verb; returns the exit code."""
     parser = make_parser(
         "train",
+        "dynaconv train [--config RECIPE] [flags]",
         "Train a network and test it on clean and on turned images. Everything a run writes is in its folder.",
         _EXAMPLES,
     )

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate
 
-__all__ = ["IndexedImages", "Position", "TestBatches", "TrainBatches", "as_fetched", "step_seed"]
+__all__ = ["Batch", "IndexedImages", "Position", "TestBatches", "TrainBatches", "as_fetched", "step_seed"]
 
 _LARGE_PRIME = 1_000_003
+
+Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W) uint8, labels (B,), indices (B,)
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -103,7 +105,7 @@ class IndexedImages(Dataset[Any]):
     def __init__(self, images: Dataset[Any]) -> None:
         self.images = images
 
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitems__(self, indices: list[int]) -> Batch:
         given = torch.tensor(indices)
         fetched = given.clamp(min=0).tolist()
         if hasattr(self.images, "__getitems__"):
@@ -113,11 +115,11 @@ class IndexedImages(Dataset[Any]):
         pixels, labels = default_collate(items)
         return pixels, labels.masked_fill(given < 0, -1), given.clamp(min=0)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         pixels, labels, indices = self.__getitems__([index])
         return pixels[0], labels[0], indices[0]
 
 
-def as_fetched(batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+def as_fetched(batch: Any) -> Any:
     """Collates nothing: `IndexedImages` gives whole batches. (A named function, as loader processes need one.)"""
     return batch

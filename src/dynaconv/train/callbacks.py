@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from dynaconv.train.atomic import write_bytes
-from dynaconv.train.batches import Position
-from dynaconv.train.lightning_api import Callback, LightningModule, MeanMetric, MulticlassAccuracy, Trainer
+from dynaconv.train.batches import Batch, Position
+from dynaconv.train.lightning_api import Callback, LightningModule, MeanMetric, MulticlassAccuracy, StepOutput, Trainer
 
 __all__ = ["History", "TrackPosition"]
 
@@ -43,7 +43,7 @@ class TrackPosition(Callback):
         self.position = position
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: StepOutput, batch: Batch, batch_idx: int
     ) -> None:
         """One more."""
         self.position.batches += 1
@@ -75,17 +75,17 @@ class History(Callback):
         for metric in (self._loss, self._accuracy):
             metric.persistent(True)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Starts the clock."""
         self._began = _now(pl_module.device)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: StepOutput, batch: Batch, batch_idx: int
     ) -> None:
         """Adds the step's time, loss and hits."""
         self._seconds.append(_now(pl_module.device) - self._began)
-        labels: Tensor = batch[1]
-        logits: Tensor = outputs["logits"]
+        assert isinstance(outputs, Mapping)  # what the task's training step returns
+        labels, logits = batch[1], outputs["logits"]
         # Lightning has divided the loss by the number of batches whose gradients are added up.
         loss = outputs["loss"].detach() * trainer.accumulate_grad_batches
         self._loss.to(labels.device).update(loss, weight=len(labels))

@@ -9,15 +9,15 @@ import torch
 
 from dynaconv.errors import NonFiniteLossError
 from dynaconv.train.atomic import write_bytes
-from dynaconv.train.batches import Position
+from dynaconv.train.batches import Batch, Position
 from dynaconv.train.callbacks import History
 from dynaconv.train.checkpoint_file import read_checkpoint, rotate_in
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.interrupt import StopRequest, TrainingInterrupted
-from dynaconv.train.lightning_api import Callback, LightningModule, TorchCheckpointIO, Trainer
+from dynaconv.train.lightning_api import Callback, LightningModule, StepOutput, TorchCheckpointIO, Trainer
 from dynaconv.train.run_folder import RunFolder
 
-__all__ = ["CheckedFiles", "Checkpoints", "best_row"]
+__all__ = ["CheckedFiles", "Checkpoints", "best_epoch"]
 
 
 class CheckedFiles(TorchCheckpointIO):
@@ -30,11 +30,13 @@ class CheckedFiles(TorchCheckpointIO):
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Writes `checkpoint` to `path`; the last one becomes the previous one."""
         rotate_in(Path(path), self.folder.previous, checkpoint)
 
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: str | Path, map_location: object = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
         """Reads `path` without executing anything in it."""
         return read_checkpoint(Path(path))
 
@@ -72,7 +74,7 @@ class Checkpoints(Callback):
         checkpoint["dynaconv"] = {"identity": self.identity, "batches": self.position.batches}
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: StepOutput, batch: Batch, batch_idx: int
     ) -> None:
         """Saves where gradients are not half added up; an epoch's last batch is left to the epoch's end."""
         if trainer.is_last_batch or (batch_idx + 1) % self.config.accumulate:
@@ -87,7 +89,7 @@ class Checkpoints(Callback):
         """Saves the epoch, and keeps a copy if it is the best so far."""
         self._save(trainer, pl_module)
         rows = self.history.rows
-        if trainer.is_global_zero and best_row(self.config, rows) is rows[-1]:
+        if trainer.is_global_zero and best_epoch(self.config, rows) == rows[-1]["epoch"]:
             write_bytes(self.folder.best, self.folder.last.read_bytes())
         finished = trainer.current_epoch + 1 == self.config.epochs
         if not finished and trainer.strategy.reduce_boolean_decision(self.stop.asked, all=False):
@@ -100,8 +102,8 @@ class Checkpoints(Callback):
         trainer.save_checkpoint(self.folder.last)
 
 
-def best_row(config: TrainConfig, rows: list[dict[str, float]]) -> dict[str, float] | None:
-    """The first row with the highest test accuracy on the kind of images that the run trains on."""
+def best_epoch(config: TrainConfig, rows: list[dict[str, float]]) -> int:
+    """The first epoch with the highest test accuracy on the kind of images that the run trains on; 0 before any."""
     kind = "viewpoint_accuracy" if config.augment == "viewpoint" else "clean_accuracy"
-    tested = [row for row in rows if kind in row]
-    return max(tested, key=lambda row: row[kind]) if tested else None
+    best = max((row for row in rows if kind in row), key=lambda row: row[kind], default={"epoch": 0})
+    return int(best["epoch"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
 from dynaconv.errors import ArgumentError, ConfigError
@@ -38,9 +39,7 @@ _BETAS = Rule(
 _EPOCHS = Rule(
     "increasing epochs >= 1",
     lambda v: (
-        isinstance(v, tuple | list)
-        and all(integer(1).accepts(e) for e in v)
-        and all(a < b for a, b in zip(v, v[1:], strict=False))
+        isinstance(v, tuple | list) and all(integer(1).accepts(e) for e in v) and all(a < b for a, b in pairwise(v))
     ),
 )
 _DEVICES = Rule(
@@ -52,12 +51,9 @@ _DEVICES = Rule(
 )
 
 
-def _option(default: Any, group: str, rule: Rule, help: str) -> Any:
+def _option(default: object, group: str, rule: Rule, help: str) -> Any:
     """A field with its help text, its group in `--help`, and what it may be."""
-    metadata = {"group": group, "rule": rule, "help": help}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={"group": group, "rule": rule, "help": help})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +88,9 @@ class TrainConfig:
         optional(text(), "for the network's own"),
         "method of the network's dynamic convolutions; `static` gives the static twin",
     )
-    conv_options: dict[str, int | float | str | bool | None] = _option(
-        {}, "model", _OPTIONS, "options of the method, for instance '{bank_size: 20}'"
+    conv_options: dict[str, int | float | str | bool | None] = field(
+        default_factory=dict,
+        metadata={"group": "model", "rule": _OPTIONS, "help": "options of the method, for instance '{bank_size: 20}'"},
     )
     width: float = _option(1.0, "model", number(above=0), "factor on the network's channels")
 

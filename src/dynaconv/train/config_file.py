@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from dynaconv.errors import ConfigError, MissingExtraError
 from dynaconv.train.atomic import write_bytes
@@ -38,7 +39,8 @@ def load_config(path: str | Path) -> TrainConfig:
         raise ConfigError(f"{path}: expected lines of the form `key: value`")
     for key in content:
         check_choice(f"{path}: key", key, [entry.name for entry in fields(TrainConfig)])
-    return TrainConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    return TrainConfig(**values)
 
 
 def save_config(config: TrainConfig, path: str | Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def fit(
     """
     # Lightning takes seconds to import; whoever only asks for help should not wait for it.
     from dynaconv.data import load_data
-    from dynaconv.train.checkpoints import best_row
+    from dynaconv.train.checkpoints import best_epoch
     from dynaconv.train.loop import run_identity, train
     from dynaconv.train.networks import build_network, check_names
 
@@ -63,32 +64,34 @@ def fit(
     first = _first_process()
     if first:
         folder.prepare(config, resume=resume)
-        if resume and folder.metrics.exists():
-            return RunResult.load(folder.path)
+    if resume and folder.metrics.exists():
+        return RunResult.load(folder.path)
     checkpoint = folder.find_checkpoint(run_identity(config, data, model), tidy=first) if resume else None
     sizes = _sizes(model, data)
     writes = train(config, data, model, folder, checkpoint=checkpoint, show_progress=show_progress and first)
     outcome = read_checkpoint(folder.last)
     rows = outcome["callbacks"]["History"]["rows"]
-    result = RunResult(
-        out=folder.path,
-        **sizes,
-        epochs=config.epochs,
-        steps=rows[-1]["step"],
-        seconds_per_step=median(row["seconds_per_step"] for row in rows),
-        **{
-            f"{kind}_{what}": rows[-1][f"{kind}_{what}"]
-            for kind in ("clean", "viewpoint")
-            for what in ("loss", "accuracy")
-        },
-        best_epoch=best_row(config, rows)["epoch"],
-        history=tuple(rows),
-    )
+    result = _result(config, sizes, rows, best_epoch(config, rows))
     if writes:
         save_weights(outcome["state_dict"], folder.weights)
         write_json(folder.model, _description(config, data))
         result.save()
     return result
+
+
+def _result(config: TrainConfig, sizes: dict[str, int], rows: list[dict[str, float]], best: int) -> RunResult:
+    tests = ("clean_loss", "clean_accuracy", "viewpoint_loss", "viewpoint_accuracy")
+    return RunResult(
+        out=Path(config.out),
+        parameters=sizes["parameters"],
+        macs=sizes["macs"],
+        epochs=config.epochs,
+        steps=int(rows[-1]["step"]),
+        seconds_per_step=median(row["seconds_per_step"] for row in rows),
+        **{name: rows[-1][name] for name in tests},
+        best_epoch=best,
+        history=tuple(rows),
+    )
 
 
 def _check_batch_size(config: TrainConfig, data: ImageData) -> None:
@@ -99,8 +102,8 @@ def _check_batch_size(config: TrainConfig, data: ImageData) -> None:
 
 def _first_process() -> bool:
     """Whether this is the first of the processes that torchrun, Slurm or Lightning started."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank), "0") == "0"
+    ranks = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+    return all(os.environ.get(name, "0") in ("", "0") for name in ranks)
 
 
 def _sizes(model: nn.Module, data: ImageData) -> dict[str, int]:

@@ -15,6 +15,8 @@ try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
     from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.utilities.types import STEP_OUTPUT as StepOutput
+    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig as OptimizerConfig
     from torchmetrics import MeanMetric
     from torchmetrics.classification import MulticlassAccuracy
 except ModuleNotFoundError as error:
@@ -28,7 +30,9 @@ __all__ = [
     "MeanMetric",
     "MisconfigurationException",
     "MulticlassAccuracy",
+    "OptimizerConfig",
     "RichProgressBar",
+    "StepOutput",
     "TensorBoardLogger",
     "TorchCheckpointIO",
     "Trainer",

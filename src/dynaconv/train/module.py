@@ -11,16 +11,33 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from dynaconv.data import ImageData, ViewpointAugmentation
 from dynaconv.errors import NonFiniteLossError
-from dynaconv.train.batches import step_seed
+from dynaconv.train.batches import Batch, step_seed
 from dynaconv.train.config import TrainConfig
-from dynaconv.train.lightning_api import LightningModule, MeanMetric, MulticlassAccuracy
+from dynaconv.train.lightning_api import LightningModule, MeanMetric, MulticlassAccuracy, OptimizerConfig
 from dynaconv.train.optimizers import make_optimizer, rate_factor
 
-__all__ = ["VIEWPOINT_TEST_SEED", "Classification"]
+__all__ = ["VIEWPOINT_TEST_SEED", "Classification", "Scores"]
 
 VIEWPOINT_TEST_SEED = 20_000  # the same turned test images for every run, whatever its own seed
 
-Batch = tuple[Tensor, Tensor, Tensor]
+
+class Scores(nn.Module):
+    """Mean loss and accuracy over test batches, over all processes.
+
+    Args:
+        classes: number of classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.loss = MeanMetric()
+        self.accuracy = MulticlassAccuracy(classes, average="micro", ignore_index=-1)
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Adds a batch: logits (B, classes), labels (B,), where -1 is ignored."""
+        each = F.cross_entropy(logits, labels, ignore_index=-1, reduction="none")
+        self.loss.update(each[labels >= 0])
+        self.accuracy.update(logits, labels)
 
 
 class Classification(LightningModule):
@@ -32,6 +49,9 @@ class Classification(LightningModule):
         model: (B, C, H, W) normalised floats to (B, classes) logits.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: TrainConfig, data: ImageData, model: nn.Module) -> None:
         super().__init__()
         self.config = config
@@ -42,11 +62,7 @@ class Classification(LightningModule):
         self.test_views = self.augmentation.sample(test_images, VIEWPOINT_TEST_SEED)
         self.register_buffer("mean", torch.tensor(data.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(data.std).view(1, -1, 1, 1), persistent=False)
-        classes = len(data.classes)
-        self.losses = nn.ModuleDict({kind: MeanMetric() for kind in ("clean", "viewpoint")})
-        self.accuracies = nn.ModuleDict(
-            {kind: MulticlassAccuracy(classes, average="micro", ignore_index=-1) for kind in ("clean", "viewpoint")}
-        )
+        self.clean, self.viewpoint = Scores(len(data.classes)), Scores(len(data.classes))
 
     def batch_number(self, batch_idx: int) -> int:
         """The number of a training batch since the run's start, over all epochs."""
@@ -77,15 +93,12 @@ class Classification(LightningModule):
         pixels, labels, indices = batch
         images = self._floats(pixels)
         turned = self.augmentation.apply(images, self.test_views[indices.cpu()])
-        for kind, shown in (("clean", images), ("viewpoint", turned)):
-            logits = self.model(self._normalise(shown)).float()
-            each = F.cross_entropy(logits, labels, ignore_index=-1, reduction="none")
-            self.losses[kind].update(each[labels >= 0])
-            self.accuracies[kind].update(logits, labels)
-            self.log(f"{kind}_loss", self.losses[kind], on_epoch=True)
-            self.log(f"{kind}_accuracy", self.accuracies[kind], on_epoch=True, prog_bar=True)
+        for kind, scores, shown in (("clean", self.clean, images), ("viewpoint", self.viewpoint, turned)):
+            scores.update(self.model(self._normalise(shown)).float(), labels)
+            self.log(f"{kind}_loss", scores.loss, on_epoch=True)
+            self.log(f"{kind}_accuracy", scores.accuracy, on_epoch=True, prog_bar=True)
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerConfig:
         """Optimiser and per-step schedule."""
         optimizer = make_optimizer(self.config, self.model.parameters())
         steps = math.ceil(self.batches_per_epoch / self.config.accumulate)
