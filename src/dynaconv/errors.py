@@ -60,10 +60,13 @@ class ConfigError(DynaconvError):
 
 
 class DataError(DynaconvError):
-    """A data file is missing, truncated or not what it should be."""
+    """A data file is missing, truncated or not what it should be.
 
-    def __init__(self, path: str | Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    `problem` may be left out because PyTorch rebuilds an error of a loader process from its message alone.
+    """
+
+    def __init__(self, path: str | Path, problem: str = "") -> None:
+        super().__init__(f"{path}: {problem}" if problem else str(path))
         self.path = Path(path)
         self.problem = problem
 
