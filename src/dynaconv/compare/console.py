@@ -25,18 +25,25 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         MissingExtraError: if rich is not installed.
     """
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
     except ImportError as error:
         raise MissingExtraError("rich", "train") from error
-    count = len(comparison.seeds)
-    spread = f"mean ± standard deviation of {count} seeds" if count > 1 else "1 seed"
-    table = Table(title=f"{comparison.data}, {comparison.epochs} epochs, {spread}", title_justify="left")
-    table.add_column("network")
-    for heading in table_headings():
-        table.add_column(heading, justify="right")
-    for row in table_rows(comparison):
+    seeds, epochs = len(comparison.seeds), comparison.epochs
+    spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "1 seed"
+    title = f"{comparison.data}, {epochs} {'epoch' if epochs == 1 else 'epochs'}, {spread}"
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+    )
+    rows = table_rows(comparison)
+    table.add_column("network", no_wrap=True)
+    for i, heading in enumerate(table_headings()):
+        # Headings break between words, values never.
+        texts = [*heading.split(), *(row.cells[i].text for row in rows)]
+        table.add_column(heading, justify="right", min_width=max(map(len, texts)))
+    for row in rows:
         cells = [Text(cell.text, style="bold green" if cell.best else "") for cell in row.cells]
         table.add_row(Text(row.label), *cells)
     (console or Console()).print(table)
