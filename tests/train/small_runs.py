@@ -92,4 +92,4 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def final_weights(out: Path) -> dict[str, Tensor]:
-    return load_weights(out / "model.safetensors")
+    return dict(sorted(load_weights(out / "model.safetensors").items()))

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from dynaconv.cli.parser import add_config_flags, make_parser, parse
 from dynaconv.train import RunResult, TrainConfig, TrainingInterrupted, fit
+from dynaconv.train.processes import is_first_process
 
 __all__ = ["run"]
 
@@ -37,7 +38,8 @@ def run(argv: list[str]) -> int:
     except TrainingInterrupted as stopped:
         sys.stderr.write(f"dynaconv: {stopped}\n")
         return _INTERRUPTED
-    sys.stdout.write(_summary(result))
+    if is_first_process():
+        sys.stdout.write(_summary(result))
     return 0
 
 

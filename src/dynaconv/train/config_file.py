@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dynaconv.errors import ConfigError, MissingExtraError
 from dynaconv.train.atomic import write_bytes
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.rules import check_choice
-
-try:
-    import yaml
-except ModuleNotFoundError as error:
-    raise MissingExtraError("pyyaml", "train") from error
 
 __all__ = ["load_config", "save_config"]
 
@@ -29,6 +26,7 @@ def load_config(path: str | Path) -> TrainConfig:
         ConfigError: if the file cannot be read or is no mapping.
         ArgumentError: for an unknown key or a value that is not allowed.
     """
+    yaml = _yaml()
     try:
         content = yaml.safe_load(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -46,4 +44,12 @@ def load_config(path: str | Path) -> TrainConfig:
 def save_config(config: TrainConfig, path: str | Path) -> None:
     """Writes every field of `config` as YAML, whole or not at all."""
     content = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
-    write_bytes(Path(path), yaml.safe_dump(content, sort_keys=False).encode())
+    write_bytes(Path(path), _yaml().safe_dump(content, sort_keys=False).encode())
+
+
+def _yaml() -> ModuleType:
+    """PyYAML, asked for at first use: without it the rest of the package still imports."""
+    try:
+        return import_module("yaml")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("pyyaml", "train") from error

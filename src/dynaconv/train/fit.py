@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from dynaconv.errors import ArgumentError
 from dynaconv.train.atomic import write_json
 from dynaconv.train.checkpoint_file import read_checkpoint
 from dynaconv.train.config import TrainConfig
+from dynaconv.train.processes import is_first_process
 from dynaconv.train.result import RunResult
 from dynaconv.train.run_folder import RunFolder
 from dynaconv.train.weights import save_weights
@@ -61,7 +61,7 @@ def fit(
     if model is None:
         model = build_network(config, data)
     folder = RunFolder(config.out)
-    first = _first_process()
+    first = is_first_process()
     if first:
         folder.prepare(config, resume=resume)
     if resume and folder.metrics.exists():
@@ -98,12 +98,6 @@ def _check_batch_size(config: TrainConfig, data: ImageData) -> None:
     images = len(data.train)  # type: ignore[arg-type]  # torch leaves __len__ out of the base class
     if config.batch_size > images:
         raise ArgumentError("batch_size", config.batch_size, f"at most the {images} training images of {data.name}")
-
-
-def _first_process() -> bool:
-    """Whether this is the first of the processes that torchrun, Slurm or Lightning started."""
-    ranks = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
-    return all(os.environ.get(name, "0") in ("", "0") for name in ranks)
 
 
 def _sizes(model: nn.Module, data: ImageData) -> dict[str, int]:

@@ -15,6 +15,7 @@ try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
     from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
     from lightning.pytorch.utilities.types import STEP_OUTPUT as StepOutput
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig as OptimizerConfig
     from torchmetrics import MeanMetric
@@ -32,6 +33,7 @@ __all__ = [
     "MulticlassAccuracy",
     "OptimizerConfig",
     "RichProgressBar",
+    "SIGTERMException",
     "StepOutput",
     "TensorBoardLogger",
     "TorchCheckpointIO",

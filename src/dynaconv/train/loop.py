@@ -21,6 +21,7 @@ from dynaconv.train.lightning_api import (
     EMAWeightAveraging,
     MisconfigurationException,
     RichProgressBar,
+    SIGTERMException,
     TensorBoardLogger,
     Trainer,
     quiet,
@@ -98,6 +99,9 @@ def train(
         images = ImagesModule(config, data, position)
         try:
             trainer.fit(task, datamodule=images, ckpt_path=checkpoint, weights_only=True)
+        except SIGTERMException:
+            # Lightning's own answer to SIGTERM, which comes first while an epoch's test runs.
+            raise TrainingInterrupted(folder.path) from None
         except SystemExit as ended:
             # Lightning turns a KeyboardInterrupt into an exit.
             if isinstance(ended.__context__, KeyboardInterrupt):
