@@ -113,8 +113,8 @@ class TrainConfig:
     precision: str = _option(
         "32-true",
         "training",
-        one_of("32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"),
-        "number format of the computation",
+        one_of("32-true", "16-mixed", "bf16-mixed"),
+        "single (32-true) or mixed precision",
     )
 
     optimizer: str = _option("adam", "optimizer", one_of("adam", "adamw", "sgd"), "adam, adamw or sgd")

@@ -88,9 +88,10 @@ def evaluate(
     """
     from dynaconv.train.batches import Position
     from dynaconv.train.images_module import ImagesModule
-    from dynaconv.train.lightning_api import RichProgressBar, quiet
+    from dynaconv.train.lightning_api import quiet
     from dynaconv.train.loop import make_trainer
     from dynaconv.train.module import Classification
+    from dynaconv.train.progress import Progress
 
     config = _finished(out)
     if data_root is not None:
@@ -101,7 +102,7 @@ def evaluate(
         trainer = make_trainer(
             config.but(devices="auto" if config.accelerator == "auto" else 1, num_nodes=1, strategy="auto"),
             logger=False,
-            callbacks=[RichProgressBar()] if show_progress else [],
+            callbacks=[Progress()] if show_progress else [],
             enable_progress_bar=show_progress,
         )
         (numbers,) = trainer.validate(task, datamodule=ImagesModule(config, data, Position()), verbose=False)

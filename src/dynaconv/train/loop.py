@@ -20,13 +20,13 @@ from dynaconv.train.lightning_api import (
     Callback,
     EMAWeightAveraging,
     MisconfigurationException,
-    RichProgressBar,
     SIGTERMException,
     TensorBoardLogger,
     Trainer,
     quiet,
 )
 from dynaconv.train.module import Classification
+from dynaconv.train.progress import Progress
 from dynaconv.train.run_folder import RunFolder
 
 __all__ = ["make_trainer", "run_identity", "train"]
@@ -80,7 +80,7 @@ def train(
         Checkpoints(config, folder, identity, position, history, stop),
     ]
     if show_progress:
-        callbacks.append(RichProgressBar(leave=True))
+        callbacks.append(Progress())
     batches = len(data.train) // config.batch_size  # type: ignore[arg-type]  # as torch's Dataset
     with quiet(), stop.listening():
         trainer = make_trainer(
