@@ -96,7 +96,7 @@ def _demo(out: Path, seeds: int, config: TrainConfig, *, quick: bool) -> int:
         Entry("static", "kernel_weighted_cnn", "static", width),
         Entry("kernel-weighted", "kernel_weighted_cnn", None, width),
         Entry("fc-generated", "fc_generated_cnn", None, width),
-        # A narrow dot_product_cnn stayed below 30 % in trials of up to 24 epochs; these layers let its kernels learn more.
+        # A narrow dot_product_cnn stayed below 30 % in trials of up to 24 epochs; its kernels learn more here.
         Entry("dot-product", "kernel_weighted_cnn", "dot_product", width, sharp),
     )
     data = load_data(config.data, image_size=config.image_size)
