@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 
-.PHONY: setup demo test test-slow check format clean
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
+
+.PHONY: setup browser demo test test-slow check format clean
 
 setup: $(VENV)/.installed
 
@@ -13,13 +15,17 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+browser: setup
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	$(BIN)/playwright install chromium || echo "no browser: the report's test will fail and say what to install"
+
 demo: setup  ## train a static and three dynamic networks on augmented digits; ends with a table and a report
 	$(BIN)/dynaconv demo --out $(RUNS)/demo
 
-test: setup  ## the test suite (under 10 minutes on 2 cores)
+test: setup browser  ## the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
-test-slow: setup  ## the long tests as well
+test-slow: setup browser  ## the long tests as well
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: setup  ## format, lint, types

@@ -29,20 +29,22 @@ DRAWN = """nodes => nodes.map(node => {
 })"""
 
 
-def find_browser() -> str:
+def find_browser(playwrights_own: str) -> str:
     for name in BROWSERS:
         if path := shutil.which(name):
             return path
+    if Path(playwrights_own).exists():
+        return playwrights_own
     pytest.fail(
         f"no browser found (looked for {', '.join(BROWSERS)}): the report cannot be checked; "
-        "install one, for example: apt install chromium"
+        "install one, for example: apt install chromium, or: playwright install chromium"
     )
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = find_browser()
     with sync_playwright() as playwright:
+        executable = find_browser(playwright.chromium.executable_path)
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
@@ -114,4 +116,4 @@ def test_the_check_sees_a_broken_report(browser: Browser, report: Path) -> None:
 def test_a_missing_browser_fails_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(pytest.fail.Exception, match=r"no browser found .*apt install chromium"):
-        find_browser()
+        find_browser("/no/such/browser")
