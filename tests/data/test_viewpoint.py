@@ -12,6 +12,7 @@ from dynaconv.data import ViewpointAugmentation, Viewpoints
 from dynaconv.errors import ArgumentError, MissingExtraError, ShapeError
 
 AUGMENTATION = ViewpointAugmentation()
+SMOOTH = ViewpointAugmentation(interpolation="bilinear")
 STILL = Viewpoints.identity(4)
 YES = torch.ones(4, dtype=torch.bool)
 
@@ -25,8 +26,8 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def apply(images: Tensor, **changed: Tensor) -> Tensor:
-    return AUGMENTATION.apply(images, replace(STILL, **changed))
+def apply(images: Tensor, augmentation: ViewpointAugmentation = AUGMENTATION, **changed: Tensor) -> Tensor:
+    return augmentation.apply(images, replace(STILL, **changed))
 
 
 def test_identity(images: Tensor) -> None:
@@ -61,8 +62,8 @@ def test_shift_follows_the_flip(images: Tensor) -> None:
 def test_scale_magnifies_about_the_centre() -> None:
     x = torch.zeros(4, 1, 15, 15)
     x[..., 5:10, 5:10] = 1
-    assert apply(x, scale=torch.full((4,), 2.0)).sum() > 3.5 * x.sum()
-    assert apply(x, scale=torch.full((4,), 0.5)).sum() < 0.4 * x.sum()
+    assert apply(x, SMOOTH, scale=torch.full((4,), 2.0)).sum() > 3.5 * x.sum()
+    assert apply(x, SMOOTH, scale=torch.full((4,), 0.5)).sum() < 0.4 * x.sum()
     assert apply(x, scale=torch.full((4,), 2.0))[0, 0, 7, 7] == 1
 
 
@@ -151,7 +152,13 @@ def test_same_matrix_as_kornias_random_affine(images: Tensor) -> None:
         "forward_input_shape": torch.tensor(images.shape),
     }
     theirs = RandomAffine(180.0, align_corners=True, p=1.0)(images, params=parameters)
-    assert_same(apply(images, angle=angle, scale=scale, shear=shear), theirs)
+    assert_same(apply(images, SMOOTH, angle=angle, scale=scale, shear=shear), theirs)
+
+
+def test_images_stay_as_sharp_as_they_are(images: Tensor) -> None:
+    levels = (images * 4).round() / 4
+    assert set(AUGMENTATION(levels, seed=3).unique().tolist()) <= {0, 0.25, 0.5, 0.75, 1}
+    assert len(SMOOTH(levels, seed=3).unique()) > 100
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

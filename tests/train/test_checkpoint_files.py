@@ -98,6 +98,13 @@ def test_a_torn_checkpoint_gives_way_to_the_previous_one(run: RunFolder, caplog:
     assert run.last.with_name("last.ckpt.refused").exists()
 
 
+def test_a_kill_between_the_two_moves_leaves_the_previous_one(run: RunFolder) -> None:
+    weights = run.weights.read_bytes()
+    run.last.unlink()
+    assert resume(run).epochs == 2
+    assert run.weights.read_bytes() == weights
+
+
 def test_no_good_checkpoint_is_an_error(run: RunFolder) -> None:
     for path in (run.last, run.previous, run.best):
         path.write_bytes(b"nonsense")

@@ -38,4 +38,5 @@ class SliceGate(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         """`context: (B, D)` → `(B, O, I/g)`."""
         scores = nn.functional.linear(self.fc(context), self.embedding.flatten(0, 1))
-        return scores.sigmoid().unflatten(1, self.embedding.shape[:2])
+        gates: Tensor = scores.sigmoid().unflatten(1, self.embedding.shape[:2])
+        return gates

@@ -34,16 +34,12 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     seeds, epochs = len(comparison.seeds), comparison.epochs
     spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "1 seed"
     title = f"{comparison.data}, {epochs} {'epoch' if epochs == 1 else 'epochs'}, {spread}"
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
-    )
-    rows = table_rows(comparison)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("network", no_wrap=True)
-    for i, heading in enumerate(table_headings()):
-        # Headings break between words, values never.
-        texts = [*heading.split(), *(row.cells[i].text for row in rows)]
-        table.add_column(heading, justify="right", min_width=max(map(len, texts)))
-    for row in rows:
+    for heading in table_headings():
+        # Two lines, so that the table fits 80 characters.
+        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
+    for row in table_rows(comparison):
         cells = [Text(cell.text, style="bold green" if cell.best else "") for cell in row.cells]
         table.add_row(Text(row.label), *cells)
     (console or Console()).print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median, stdev
 
@@ -25,7 +25,7 @@ class Entry:
     model: str
     conv: str | None = None
     width: float = 1.0
-    conv_options: dict[str, int | float | str | bool | None] = field(default_factory=dict)
+    conv_options: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

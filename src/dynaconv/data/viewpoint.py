@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -84,6 +85,8 @@ class ViewpointAugmentation:
         crop_padding: shifts along x and along y are uniform among the whole pixels from -crop_padding to crop_padding,
             as a crop at a random place of the image padded so far.
         flips: mirror along x and along y, each with probability one half.
+        interpolation: `"nearest"`, as in the seed, keeps the images as sharp as they are; `"bilinear"` blurs them a
+            little, so that a network trained on the views alone has never seen an image as sharp as a clean one.
 
     Raises:
         ArgumentError: a value is out of range.
@@ -94,8 +97,11 @@ class ViewpointAugmentation:
     shear: float = 20.0
     crop_padding: int = 4
     flips: bool = True
+    interpolation: Literal["nearest", "bilinear"] = "nearest"
 
     def __post_init__(self) -> None:
+        if self.interpolation not in ("nearest", "bilinear"):
+            raise ArgumentError("interpolation", self.interpolation, '"nearest" or "bilinear"')
         if not 0 <= self.degrees <= 180:
             raise ArgumentError("degrees", self.degrees, "a number from 0 to 180")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] < float("inf"):
@@ -158,7 +164,9 @@ class ViewpointAugmentation:
         # Autocast would round the matrices, and with them the pixels' places, to half precision.
         with torch.autocast(x.device.type, enabled=False):
             matrices = views.matrices(height, width)[:, :2].to(x.device, exact)
-            warped: Tensor = kornia_geometry().warp_affine(x.to(exact), matrices, (height, width))
+            warped: Tensor = kornia_geometry().warp_affine(
+                x.to(exact), matrices, (height, width), mode=self.interpolation
+            )
         return warped.to(x.dtype)
 
     def __call__(self, x: Tensor, *, seed: int) -> Tensor:

@@ -27,7 +27,7 @@ class AttendedSlices(nn.Module):
         dtype: their type.
 
     Source: dot-product-generated kernels, mhorton19/CNN-Kernel-Attention. Differs in the bank's start: the authors draw
-    from [6/√O, 1), which makes every kernel a blur; here it is U(±√(6/fan_in)).
+    from [6/√O, 1), which makes every kernel a blur; here the kernels are U(±√(6/fan_in)), centred.
     """
 
     def __init__(
@@ -46,8 +46,21 @@ class AttendedSlices(nn.Module):
         self.in_vectors = nn.Parameter(torch.randn(in_channels, embedding_dim, device=device, dtype=dtype))
         self.keys = nn.Parameter(torch.randn(embedding_dim, bank_size, device=device, dtype=dtype))
         self.bank = nn.Parameter(torch.empty(bank_size, *kernel_size, device=device, dtype=dtype))
+        self._start_bank()
+
+    def _start_bank(self) -> None:
+        """Kernels that average to zero, at the scale of a static convolution's.
+
+        The attention starts nearly uniform, so whatever the kernels have in common would be nearly the whole of every
+        slice, and all output channels would show the same map.
+        """
+        bank_size, in_channels = self.bank.shape[0], self.in_vectors.shape[0]
         bound = sqrt(6 / (in_channels * self.bank[0].numel()))
         nn.init.uniform_(self.bank, -bound, bound)
+        if bank_size > 1:
+            with torch.no_grad():
+                # A slice sums the kernels with weights of about 1/K: the factor undoes how much that shrinks it.
+                self.bank.sub_(self.bank.mean(0)).mul_(sqrt(bank_size))
 
     def forward(self, scale: Tensor) -> Tensor:
         """`scale: (B, V)` → kernels `(B, O, I/g, *k)`."""

@@ -52,6 +52,7 @@ class GatedSlices(nn.Module):
 
         def generate(shift: Tensor) -> Tensor:
             gated = hidden * torch.sigmoid(gate + shift.unsqueeze(1))
-            return self.fc_out(gated).unflatten(1, self.shape[:2]).unflatten(3, self.shape[2:])
+            slices: Tensor = self.fc_out(gated)
+            return slices.reshape(len(shift), *self.shape)
 
         return in_blocks(generate, shift, hidden.numel())

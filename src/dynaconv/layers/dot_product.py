@@ -95,6 +95,9 @@ class DotProductConv2d(DynamicConv):
         self.average = left_window_average if as_published else global_average
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(self.context_channels, embedding_dim, device=device, dtype=dtype)
+        # The context's factor starts around one: queries of full size, the same for all images but for what the
+        # context adds.
+        nn.init.ones_(self.fc.bias)
         # float32 whatever the parameters' type: a schedule's small steps must not round away.
         self.register_buffer("temperature", torch.tensor(float(temperature), device=device))
         slices = (spec.out_channels, spec.in_channels // spec.groups)

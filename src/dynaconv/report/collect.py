@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,13 +84,14 @@ def _turnings(
 
 def _provenance() -> dict[str, str]:
     facts = environment()
-    command = [Path(facts["command"][0]).name, *facts["command"][1:]]
+    program = Path(facts["command"][0]).name.replace("__main__.py", "dynaconv")
     shown = {
         "dynaconv": facts["dynaconv"],
         "torch": facts["torch"],
         "python": facts["python"],
-        "processor": f"{facts['processor']}, {facts['threads']} threads",
+        "processor": facts["processor"],
+        "threads": facts["threads"],
         "commit": facts["commit"],
-        "command": " ".join(command),
+        "command": shlex.join([program, *facts["command"][1:]]),
     }
     return {name: str(value) for name, value in shown.items() if value is not None}

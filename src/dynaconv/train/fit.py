@@ -47,19 +47,10 @@ def fit(
         TrainingInterrupted: on Ctrl-C or SIGTERM, after saving.
     """
     # Lightning takes seconds to import; whoever only asks for help should not wait for it.
-    from dynaconv.data import load_data
     from dynaconv.train.checkpoints import best_epoch
     from dynaconv.train.loop import run_identity, train
-    from dynaconv.train.networks import build_network, check_names
 
-    if model is None:
-        check_names(config)
-    if data is None:
-        data = load_data(config.data, root=config.data_root, image_size=config.image_size)
-    _check_batch_size(config, data)
-    torch.manual_seed(config.seed)
-    if model is None:
-        model = build_network(config, data)
+    model, data = _materials(config, model, data)
     folder = RunFolder(config.out)
     first = is_first_process()
     if first:
@@ -94,10 +85,20 @@ def _result(config: TrainConfig, sizes: dict[str, int], rows: list[dict[str, flo
     )
 
 
-def _check_batch_size(config: TrainConfig, data: ImageData) -> None:
+def _materials(config: TrainConfig, model: nn.Module | None, data: ImageData | None) -> tuple[nn.Module, ImageData]:
+    """Network and images, made as `config` says where they are not given; names are checked before any loading."""
+    from dynaconv.data import load_data
+    from dynaconv.train.networks import build_network, check_names
+
+    if model is None:
+        check_names(config)
+    if data is None:
+        data = load_data(config.data, root=config.data_root, image_size=config.image_size)
     images = len(data.train)  # type: ignore[arg-type]  # torch leaves __len__ out of the base class
     if config.batch_size > images:
         raise ArgumentError("batch_size", config.batch_size, f"at most the {images} training images of {data.name}")
+    torch.manual_seed(config.seed)
+    return build_network(config, data) if model is None else model, data
 
 
 def _sizes(model: nn.Module, data: ImageData) -> dict[str, int]:

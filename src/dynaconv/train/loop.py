@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,8 @@ def train(
     ]
     if show_progress:
         callbacks.append(Progress())
-    batches = len(data.train) // config.batch_size  # type: ignore[arg-type]  # as torch's Dataset
+    task = Classification(config, data, model)
+    images = ImagesModule(config, data, position)
     with quiet(), stop.listening():
         trainer = make_trainer(
             config,
@@ -90,24 +93,27 @@ def train(
             logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
             plugins=[CheckedFiles(folder)],
             enable_progress_bar=show_progress,
-            log_every_n_steps=max(1, min(_LOG_EVERY, batches)),
+            log_every_n_steps=min(_LOG_EVERY, task.batches_per_epoch),
             check_val_every_n_epoch=config.eval_every,
             accumulate_grad_batches=config.accumulate,
             gradient_clip_val=config.clip_norm,
         )
-        task = Classification(config, data, model)
-        images = ImagesModule(config, data, position)
-        try:
+        with _signals_as_interrupts(folder):
             trainer.fit(task, datamodule=images, ckpt_path=checkpoint, weights_only=True)
-        except SIGTERMException:
-            # Lightning's own answer to SIGTERM, which comes first while an epoch's test runs.
-            raise TrainingInterrupted(folder.path) from None
-        except SystemExit as ended:
-            # Lightning turns a KeyboardInterrupt into an exit.
-            if isinstance(ended.__context__, KeyboardInterrupt):
-                raise TrainingInterrupted(folder.path) from None
-            raise
     return bool(trainer.is_global_zero)
+
+
+@contextmanager
+def _signals_as_interrupts(folder: RunFolder) -> Iterator[None]:
+    """Lightning's own answers to signals, where they come before ours, as `TrainingInterrupted`."""
+    try:
+        yield
+    except SIGTERMException:  # while an epoch's test runs
+        raise TrainingInterrupted(folder.path) from None
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            raise TrainingInterrupted(folder.path) from None
+        raise
 
 
 def make_trainer(config: TrainConfig, **options: Any) -> Trainer:
