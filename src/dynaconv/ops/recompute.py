@@ -68,7 +68,10 @@ def recomputed(operator: Operator) -> Callable[..., Tensor]:
         def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
             rows = [
                 Recomputed.apply(
-                    *(a if d is None else a.select(d, i) for a, d in zip(arguments, _dims(in_dims, arguments), strict=True))
+                    *(
+                        a if d is None else a.select(d, i)
+                        for a, d in zip(arguments, _dims(in_dims, arguments), strict=True)
+                    )
                 )
                 for i in range(info.batch_size)
             ]

@@ -44,9 +44,7 @@ def static_conv(x: Tensor, weight: Tensor, bias: Tensor | None, spec: ConvSpec, 
         `(B, O, *S_out)`.
     """
     x, spec = padded(x, spec)
-    return _CONVS[spec.dims](
-        x, weight, bias, spec.stride, spec.symmetric_padding, spec.dilation, groups or spec.groups
-    )
+    return _CONVS[spec.dims](x, weight, bias, spec.stride, spec.symmetric_padding, spec.dilation, groups or spec.groups)
 
 
 def static_input_gradient(

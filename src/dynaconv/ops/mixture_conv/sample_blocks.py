@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.dense_conv.algorithms import DenseAlgorithm
-from dynaconv.ops.maps import on_map
 from dynaconv.ops.mixture_conv.assembly import KernelBlock, KernelGradients, grouped_bank
 from dynaconv.ops.mixture_conv.input_scale import InputGradients, Wanted, scaled
+from dynaconv.ops.patches import new_output
 from dynaconv.spec import ConvSpec
 
 __all__ = ["SampleBlocks"]
@@ -36,12 +35,12 @@ class SampleBlocks:
             kernel: without bias; scales per sample.
             spec: the geometry.
         """
-        outputs = []
+        y, _ = new_output(x, spec)
         for block in self._blocks(kernel, spec):
             part = scaled(x[block.samples], kernel.in_scale, block.samples)
-            y = self._dense.forward(part, block.weight.view(part.shape[0], *spec.weight_shape), spec)
-            outputs.append(y if kernel.out_scale is None else y.mul_(on_map(kernel.out_scale[block.samples], y)))
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+            found = self._dense.forward(part, block.weight.view(part.shape[0], *spec.weight_shape), spec)
+            y[block.samples] = scaled(found, kernel.out_scale, block.samples)
+        return y
 
     def backward(
         self, gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec, wanted: Wanted

@@ -28,7 +28,11 @@ def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto
     REGISTRY.check_name(algorithm)
     x, (weight, taps) = autocast_together(x, kernel.weight, kernel.taps)
     x, spec = padded(x, spec)
-    y = reference(x, weight, taps, spec) if algorithm == "reference" else _tapwise_conv(x, weight, taps, spec, algorithm)
+    y = (
+        reference(x, weight, taps, spec)
+        if algorithm == "reference"
+        else _tapwise_conv(x, weight, taps, spec, algorithm)
+    )
     return with_bias(y, kernel.bias)
 
 
