@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -28,21 +29,25 @@ FAST = [
 def check(op: str, name: str, problem: Problem) -> None:
     """The algorithm, forced by name, against the reference; where it cannot run, that it says so."""
     kernel, spec = getattr(problem, op)(), problem.spec
-    try:
+    reasons = refusal(name, problem) if op == "mixture" else None
+    with pytest.raises(AlgorithmError, match=reasons) if reasons else nullcontext():
         assert_agrees(partial(ops.conv, algorithm=name), REFERENCE, problem.input(), kernel, spec)
-    except AlgorithmError as error:
-        assert (name, error.reasons) in REFUSALS
+
+
+def refusal(name: str, problem: Problem) -> str | None:
+    """Why an algorithm of `mixture_conv` cannot run a problem; scales per expert are run one expert at a time."""
+    taps = "tap_scale" in problem.scales
+    one_by_one = problem.per_expert and len(set(problem.scales) - {"bias_bank"}) > 0
+    if name == "static" and problem.experts > 1 and not one_by_one:
+        return f"K={problem.experts}: several experts need mixing"
+    if name == "static" and taps:
+        return "tap scales change the kernel itself"
+    if name == "expert_input" and taps:
+        return "tap scales differ between a sample's taps"
+    return None
 
 
 REFERENCE = partial(ops.conv, algorithm="reference")
-REFUSALS = [
-    ("static", (f"K={experts}: several experts need mixing", *taps))
-    for experts in range(2, 17)
-    for taps in ((), ("tap scales change the kernel itself",))
-] + [
-    ("static", ("tap scales change the kernel itself",)),
-    ("expert_input", ("tap scales differ between a sample's taps, which no scale of its input can express",)),
-]
 
 
 @pytest.mark.parametrize("problem", GRID.values(), ids=GRID)

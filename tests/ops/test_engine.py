@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 import pytest
@@ -94,21 +94,22 @@ def test_compiled_once_for_every_batch_size(op: str) -> None:
         graphs.append(len(inputs))
         return torch._dynamo.backends.debugging.aot_eager(module, inputs)
 
-    compiled: Callable[..., Tensor] | None = None
-    for batch in (4, 3, 7, 9):
-        problem = Problem(4, 6, (3, 3), (5, 6), batch=batch, geometry={"padding": 1})
+    first = Problem(4, 6, (3, 3), (5, 8), batch=13, geometry={"padding": 1})
+    spec, kind = first.spec, type(getattr(first, op)())
+
+    def call(x: Tensor, parts: dict[str, Tensor]) -> Tensor:
+        return ops.conv(x, kind(**parts), spec)
+
+    compiled = torch.compile(call, fullgraph=True, dynamic=True, backend=counting)
+    for batch in (13, 11, 7, 9):
+        problem = replace(first, batch=batch)
         kernel, x = getattr(problem, op)(), problem.input()
         parts = {f.name: t for f in fields(kernel) if (t := getattr(kernel, f.name)) is not None}
-
-        def call(x: Tensor, parts: dict[str, Tensor], kind: type = type(kernel), spec: object = problem.spec) -> Tensor:
-            return ops.conv(x, kind(**parts), spec)
-
-        compiled = compiled or torch.compile(call, fullgraph=True, dynamic=True, backend=counting)
+        expected, found = call(x, parts), compiled(x, parts)
+        torch.testing.assert_close(found, expected)
         leaves = [x, *parts.values()]
-        expected = call(x, parts)
-        torch.testing.assert_close(compiled(x, parts), expected)
         wanted = torch.autograd.grad(expected.sum(), leaves)
-        for ours, theirs in zip(torch.autograd.grad(compiled(x, parts).sum(), leaves), wanted, strict=True):
+        for ours, theirs in zip(torch.autograd.grad(found.sum(), leaves), wanted, strict=True):
             torch.testing.assert_close(ours, theirs)
     assert len(graphs) == 1
 

@@ -51,7 +51,7 @@ class Algorithm:
     Attributes:
         name: what it is called.
         forward: the forward pass.
-        backward: all gradients, computing again what the forward pass dropped; `None` where autograd takes the gradients.
+        backward: all gradients, computing again what the forward pass dropped; `None` leaves them to autograd.
         forward_cost: of the forward pass.
         backward_cost: of the backward pass.
         why_not: reasons why it cannot run a problem; none if it can.

@@ -26,13 +26,13 @@ def is_channels_last(x: Tensor) -> bool:
 def columns(x: Tensor, spec: ConvSpec) -> Tensor:
     """The windows of every position as columns: `(B, I, *S)` → `(B·g, n, P)`.
 
-    The numbers lie in the order that copies them fastest: a window's together for channels-last maps, else a position's.
+    The numbers lie in the order that copies them fastest: a window's together for channels-last maps, else a tap's.
     """
     batch, groups = x.shape[0], spec.groups
     view = windows(x, spec)
     if view.shape[2 : 2 + spec.dims].numel() == 1 and view.is_contiguous():
         return view.reshape(batch * groups, spec.in_channels // groups, -1)
-    grouped = view.unflatten(1, (groups, spec.in_channels // groups)).flatten(0, 1)
+    grouped: Tensor = view.unflatten(1, (groups, spec.in_channels // groups)).flatten(0, 1)
     rows = prod(grouped.shape[1 : 2 + spec.dims])
     if not is_channels_last(x):
         return grouped.reshape(batch * groups, rows, -1)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import torch
 from torch import Tensor
 
-__all__ = ["autocast_together"]
+__all__ = ["autocast"]
 
 
-def autocast_together(x: Tensor, *others: Tensor | None) -> tuple[Tensor, list[Tensor | None]]:
-    """All tensors in the type that autocast gives a convolution; unchanged where autocast is off or numbers are float64."""
-    device = x.device.type
-    if not torch.is_autocast_enabled(device) or x.dtype == torch.float64:
-        return x, list(others)
-    dtype = torch.get_autocast_dtype(device)
-    return x.to(dtype), [None if tensor is None else tensor.to(dtype) for tensor in others]
+@overload
+def autocast(tensor: Tensor, like: Tensor) -> Tensor: ...
+@overload
+def autocast(tensor: None, like: Tensor) -> None: ...
+def autocast(tensor: Tensor | None, like: Tensor) -> Tensor | None:
+    """A tensor in the type that autocast gives a convolution of `like`; as it is without autocast or in float64."""
+    device = like.device.type
+    if tensor is None or not torch.is_autocast_enabled(device) or like.dtype == torch.float64:
+        return tensor
+    return tensor.to(torch.get_autocast_dtype(device))

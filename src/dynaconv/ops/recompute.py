@@ -1,8 +1,8 @@
 """Operators that keep only their inputs between the passes: one autograd function, made for each operator.
 
-An operator is four plain functions over a list of tensors. From them come: an autograd function that saves the inputs alone
-and has the backward pass compute again what the forward pass dropped; opaque library operators, so that a compiler sees one
-node whose batch size stays free; a rule for `torch.func.vmap`; and a differentiable formula for second derivatives.
+An operator is three plain functions over a list of tensors. From them come: an autograd function that saves the inputs
+alone and has the backward pass compute again what the forward pass dropped; opaque library operators, so that a
+compiler sees one node whose batch size stays free; a rule for `torch.func.vmap`; and second derivatives.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ Tensors = Sequence[Tensor | None]
 class Operator(Protocol):
     """What an operator is made of; a module with these functions."""
 
-    NAME: str
-    TENSORS: tuple[str, ...]
-    """Names of the tensors, the input first, the weight second."""
+    @property
+    def NAME(self) -> str:
+        """What it is called."""
+
+    @property
+    def TENSORS(self) -> tuple[str, ...]:
+        """Names of the tensors, the input first, the weight second."""
 
     def forward(self, tensors: Tensors, spec: ConvSpec, algorithm: str) -> Tensor:
         """The output."""
@@ -66,16 +70,8 @@ def recomputed(operator: Operator) -> Callable[..., Tensor]:
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
-            rows = [
-                Recomputed.apply(
-                    *(
-                        a if d is None else a.select(d, i)
-                        for a, d in zip(arguments, _dims(in_dims, arguments), strict=True)
-                    )
-                )
-                for i in range(info.batch_size)
-            ]
-            return torch.stack(rows), 0
+            rows = (_row(in_dims, arguments, i) for i in range(info.batch_size))
+            return torch.stack([Recomputed.apply(*row) for row in rows]), 0
 
     def call(*arguments: Any) -> Tensor:
         *tensors, spec, algorithm = arguments
@@ -85,15 +81,19 @@ def recomputed(operator: Operator) -> Callable[..., Tensor]:
     return call
 
 
-def _dims(in_dims: tuple[Any, ...], arguments: tuple[Any, ...]) -> list[int | None]:
-    """Which dimension of each argument is mapped; what is no tensor has none."""
-    return [d if isinstance(a, Tensor) else None for d, a in zip(in_dims, arguments, strict=True)]
+def _row(in_dims: tuple[Any, ...], arguments: tuple[Any, ...], i: int) -> list[Any]:
+    """Row i of the arguments that are mapped, the others as they are."""
+    mapped = (isinstance(a, Tensor) and d is not None for d, a in zip(in_dims, arguments, strict=True))
+    return [a.select(d, i) if m else a for a, d, m in zip(arguments, in_dims, mapped, strict=True)]
 
 
 def _spec(tensors: Tensors, numbers: Sequence[int]) -> ConvSpec:
     x, weight = tensors[:2]
-    assert x is not None and weight is not None
-    return spec_from_numbers(x.shape[1], tuple(weight.shape[-x.dim() :]), tuple(numbers))
+    assert x is not None
+    assert weight is not None
+    # A compiler may have left them open; the geometry of a layer does not change.
+    shape = tuple(int(n) for n in weight.shape[-x.dim() :])
+    return spec_from_numbers(int(x.shape[1]), shape, tuple(int(n) for n in numbers))
 
 
 def _differentiable_gradients(
@@ -125,7 +125,8 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
     def shape_of_output(*arguments: Any) -> Tensor:
         *tensors, numbers, _ = arguments
         x, spec = tensors[0], _spec(tensors, numbers)
-        return x.new_empty(x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+        y: Tensor = x.new_empty(x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+        return y
 
     def shapes_of_gradients(gradient: Tensor, *arguments: Any) -> list[Tensor]:
         tensors, wanted = arguments[:count], arguments[-1]
@@ -150,4 +151,8 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
         # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
         return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
 
-    return run(forward, forward_op), run(backward, backward_op)
+    library = torch.ops.dynaconv
+    return (
+        run(forward, getattr(library, operator.NAME).default),
+        run(backward, getattr(library, f"{operator.NAME}_gradients").default),
+    )

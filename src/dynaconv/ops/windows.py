@@ -10,7 +10,7 @@ from torch import Tensor
 from dynaconv.ops.static_conv import pad
 from dynaconv.spec import ConvSpec
 
-__all__ = ["add_windows", "windows"]
+__all__ = ["add_windows", "at_tap", "windows"]
 
 
 def windows(x: Tensor, spec: ConvSpec) -> Tensor:
@@ -24,6 +24,13 @@ def windows(x: Tensor, spec: ConvSpec) -> Tensor:
     for axis, (k, s, d) in enumerate(zip(spec.kernel_size, spec.stride, spec.dilation, strict=True), start=2):
         view = view.unfold(axis, d * (k - 1) + 1, s)[..., ::d]
     return view.permute(0, 1, *range(2 + spec.dims, 2 + 2 * spec.dims), *range(2, 2 + spec.dims))
+
+
+def at_tap(values: Tensor, place: Sequence[int]) -> Tensor:
+    """What `values: (B, I, *k, ...)` hold for the tap at a place in the kernel: `(B, I, ...)`."""
+    for offset in place:
+        values = values.select(2, offset)
+    return values
 
 
 def add_windows(values: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
@@ -45,6 +52,6 @@ def add_windows(values: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
         window: list[slice] = [slice(None), slice(None)]
         for offset, d, s, n in zip(place, spec.dilation, spec.stride, out_size, strict=True):
             window.append(slice(offset * d, offset * d + (n - 1) * s + 1, s))
-        total[tuple(window)] += values[(slice(None), slice(None), *place)]
+        total[tuple(window)] += at_tap(values, place)
     inner = [slice(before, before + n) for n, (before, _) in zip(size, spec.pads, strict=True)]
     return total[(slice(None), slice(None), *inner)]

@@ -11,7 +11,7 @@ from dynaconv.ops.dense_conv.algorithms import REGISTRY
 from dynaconv.ops.dense_conv.reference import reference
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
-from dynaconv.ops.precision import autocast_together
+from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -26,8 +26,8 @@ def run(x: Tensor, kernel: DenseKernel, spec: ConvSpec, algorithm: str = "auto")
     check_input(x, spec)
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
-    x, (weight,) = autocast_together(x, kernel.weight)
-    x, spec = padded(x, spec)
+    weight = autocast(kernel.weight, x)
+    x, spec = padded(autocast(x, x), spec)
     y = reference(x, weight, spec) if algorithm == "reference" else _dense_conv(x, weight, spec, algorithm)
     return with_bias(y, kernel.bias)
 

@@ -53,5 +53,6 @@ def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
 
 def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
     x, weight = tensors
-    assert x is not None and weight is not None
+    assert x is not None
+    assert weight is not None
     return x, weight

@@ -38,4 +38,5 @@ def _rows(weight: Tensor, spec: ConvSpec) -> Tensor:
 
 def _flat(gradient: Tensor, spec: ConvSpec) -> Tensor:
     """`(B, O, *S_out)` → `(B·g, O/g, P)`."""
-    return gradient.flatten(2).unflatten(1, (spec.groups, -1)).flatten(0, 1)
+    grouped: Tensor = gradient.flatten(2).unflatten(1, (spec.groups, -1))
+    return grouped.flatten(0, 1)

@@ -10,7 +10,7 @@ from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.mixture_conv import operator
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
-from dynaconv.ops.precision import autocast_together
+from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -25,9 +25,8 @@ def run(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str = "auto
     check_input(x, spec)
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
-    x, (bank, *coefficients) = autocast_together(x, kernel.bank, kernel.mixture, *kernel.scales, kernel.bias_bank)
-    kernel = MixtureKernel(bank, *coefficients)
-    x, spec = padded(x, spec)
+    kernel = MixtureKernel(**{name: autocast(tensor, x) for name, tensor in vars(kernel).items()})
+    x, spec = padded(autocast(x, x), spec)
     terms = _by_expert(kernel) if kernel.per_expert() else [kernel]
     outputs = [_run_shared(x, term, spec, algorithm) for term in terms]
     return with_bias(sum(outputs[1:], start=outputs[0]), kernel.bias())

@@ -1,7 +1,7 @@
 """Mixing experts into kernels, a block at a time, and taking the gradient of the mixed kernels apart again.
 
-Shapes: b samples of a block, K experts, g groups, o of the O/g output channels of a group, R = I/g, T taps. A block of the
-bank is `(K, g, o, R, T)`, the kernels mixed from it `(b, g, o, R, T)`.
+Shapes: b samples of a block, K experts, g groups, o of the O/g output channels of a group, R = I/g, T taps. A block of
+the bank is `(K, g, o, R, T)`, the kernels mixed from it `(b, g, o, R, T)`.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ def backward(
     to_x, to_bank, to_mixture, to_taps, to_in, to_out = wanted
     chosen = REGISTRY.choose(algorithm, problem_of(x, kernel, spec), backward=True)
     asked = Wanted(input=to_x or to_in, kernel=to_bank or to_mixture or to_taps or to_out)
+    assert chosen.backward is not None
     input, in_scale, found = chosen.backward(gradient, x, kernel, spec, asked)
     gradients = (input, found.bank, found.mixture, found.tap_scale, in_scale, found.out_scale)
     return [
@@ -72,5 +73,7 @@ def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
 
 def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, MixtureKernel]:
     x, bank, mixture, *scales = tensors
-    assert x is not None and bank is not None and mixture is not None
+    assert x is not None
+    assert bank is not None
+    assert mixture is not None
     return x, MixtureKernel(bank, mixture, *scales)

@@ -89,4 +89,5 @@ def _rows(block: KernelBlock) -> Tensor:
 
 def _by_group(gradient: Tensor, spec: ConvSpec) -> Tensor:
     """`(b, O, *S_out)` → `(b, g, O/g, P)`."""
-    return gradient.flatten(2).unflatten(1, (spec.groups, spec.out_channels // spec.groups))
+    grouped: Tensor = gradient.flatten(2).unflatten(1, (spec.groups, spec.out_channels // spec.groups))
+    return grouped

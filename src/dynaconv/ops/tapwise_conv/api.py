@@ -8,7 +8,7 @@ from dynaconv.kernels import TapwiseKernel
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
-from dynaconv.ops.precision import autocast_together
+from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
 from dynaconv.ops.static_conv import padded
 from dynaconv.ops.tapwise_conv import operator
@@ -26,8 +26,8 @@ def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto
     check_input(x, spec)
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
-    x, (weight, taps) = autocast_together(x, kernel.weight, kernel.taps)
-    x, spec = padded(x, spec)
+    weight, taps = autocast(kernel.weight, x), autocast(kernel.taps, x)
+    x, spec = padded(autocast(x, x), spec)
     y = (
         reference(x, weight, taps, spec)
         if algorithm == "reference"

@@ -53,5 +53,7 @@ def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
 
 def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor, Tensor]:
     x, weight, taps = tensors
-    assert x is not None and weight is not None and taps is not None
+    assert x is not None
+    assert weight is not None
+    assert taps is not None
     return x, weight, taps

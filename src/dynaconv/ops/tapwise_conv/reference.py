@@ -14,7 +14,7 @@ __all__ = ["reference"]
 
 
 def reference(x: Tensor, weight: Tensor, taps: Tensor, spec: ConvSpec) -> Tensor:
-    """`y[b,o,p] = Σ_{i,t} taps[b, i // (I/G), t, p] · weight[o,i,t] · x[b, i, position of tap t at p]`; a bias is added later.
+    """`y[b,o,p] = Σ_{i,t} taps[b, i // (I/G), t, p] · weight[o,i,t] · x[b, i, position of tap t at p]`, without bias.
 
     Args:
         x: `(B, I, *S)`.

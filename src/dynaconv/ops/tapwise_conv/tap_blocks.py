@@ -1,7 +1,7 @@
 """`tapwise_conv` some taps at a time: the pixels under them, weighted, are the channels of a 1×1 convolution.
 
-All taps at once is one large product over a copy of the input T times its size; one tap at a time needs no more than the
-input again.
+All taps at once is one large product over a copy of the input T times its size; one tap at a time needs no more than
+the input again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.ops.static_conv import pad
-from dynaconv.ops.windows import add_windows, windows
+from dynaconv.ops.windows import add_windows, at_tap, windows
 from dynaconv.spec import ConvSpec
 
 __all__ = ["TapBlocks"]
@@ -74,7 +74,7 @@ class TapBlocks:
         for first in range(0, spec.taps, at_once):
             part = slice(first, min(first + at_once, spec.taps))
             places = [_place(t, spec.kernel_size) for t in range(part.start, part.stop)]
-            pixels = torch.stack([view[(slice(None), slice(None), *place)] for place in places], dim=2)
+            pixels = torch.stack([at_tap(view, place) for place in places], dim=2)
             yield _Block(part, pixels.reshape(*pixels.shape[:3], out_size.numel()), grouped[..., part].flatten(2))
 
 
@@ -90,9 +90,11 @@ def _place(tap: int, kernel_size: tuple[int, ...]) -> tuple[int, ...]:
 def _weighted(pixels: Tensor, taps: Tensor, part: slice) -> Tensor:
     """`pixels: (B, I, t, P)` times the taps of their channels' groups."""
     amounts = taps[:, :, part].flatten(3).unsqueeze(2)
-    return (pixels.unflatten(1, (taps.shape[1], -1)) * amounts).flatten(1, 2)
+    weighted: Tensor = pixels.unflatten(1, (taps.shape[1], -1)) * amounts
+    return weighted.flatten(1, 2)
 
 
 def _channels(pixels: Tensor, groups: int) -> Tensor:
     """`(B, I, t, P)` → `(B, g, I/g·t, P)`."""
-    return pixels.unflatten(1, (groups, -1)).flatten(2, 3)
+    grouped: Tensor = pixels.unflatten(1, (groups, -1))
+    return grouped.flatten(2, 3)
