@@ -2,6 +2,8 @@
 
 from dynaconv.dispatch.algorithm import Algorithm, Cost, always
 from dynaconv.dispatch.choice import Registry, candidates
+from dynaconv.dispatch.explain import explain_choice
+from dynaconv.dispatch.measured import autotune
 from dynaconv.dispatch.problem import Problem
 
-__all__ = ["Algorithm", "Cost", "Problem", "Registry", "always", "candidates"]
+__all__ = ["Algorithm", "Cost", "Problem", "Registry", "always", "autotune", "candidates", "explain_choice"]

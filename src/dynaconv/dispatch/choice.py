@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from dynaconv.dispatch.algorithm import Algorithm
+from dynaconv.dispatch.measured import autotuning, fastest
 from dynaconv.dispatch.problem import Problem
 from dynaconv.errors import AlgorithmError, ArgumentError
 
@@ -30,18 +31,21 @@ class Registry:
         self.algorithms: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in algorithms}
         self.preferred = lru_cache(maxsize=4096)(self._preferred)
 
-    def choose(self, name: str, problem: Problem, *, backward: bool) -> Algorithm:
+    def choose(self, name: str, problem: Problem, *, backward: bool, run: Callable[[Algorithm], object]) -> Algorithm:
         """The algorithm for one pass over a problem.
 
         Args:
             name: `"auto"`, or one to force.
             problem: what is to be done.
             backward: whether the backward pass is meant.
+            run: runs an algorithm on the tensors at hand, for measuring.
 
         Raises:
             ArgumentError: no algorithm has that name.
             AlgorithmError: the forced algorithm cannot run the problem.
         """
+        if name == "auto" and autotuning():
+            return fastest(problem, backward, candidates(self.algorithms, problem), run)
         if name == "auto":
             return self.preferred(problem, backward)
         self.check_name(name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.dispatch import Problem
+from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.ops.dense_conv import grouped
 from dynaconv.ops.dense_conv.algorithms import REGISTRY
 from dynaconv.ops.patches import is_channels_last
@@ -30,8 +30,12 @@ def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) ->
     x, weight = _parts(tensors)
     if x.shape[0] == 0:
         return x.new_zeros(0, spec.out_channels, *spec.output_size(x.shape[2:]))
-    y: Tensor = REGISTRY.choose(algorithm, problem_of(x, spec), backward=False).forward(x, weight, spec)
-    return y
+
+    def run(candidate: Algorithm) -> Tensor:
+        y: Tensor = candidate.forward(x, weight, spec)
+        return y
+
+    return run(REGISTRY.choose(algorithm, problem_of(x, spec), backward=False, run=run))
 
 
 def backward(
@@ -41,9 +45,12 @@ def backward(
     x, weight = _parts(tensors)
     if x.shape[0] == 0:
         return [torch.zeros_like(x), torch.zeros_like(weight)]
-    chosen = REGISTRY.choose(algorithm, problem_of(x, spec), backward=True)
-    assert chosen.backward is not None
-    return [*chosen.backward(gradient, x, weight, spec, wanted)]
+
+    def run(candidate: Algorithm) -> list[Tensor | None]:
+        assert candidate.backward is not None
+        return [*candidate.backward(gradient, x, weight, spec, wanted)]
+
+    return run(REGISTRY.choose(algorithm, problem_of(x, spec), backward=True, run=run))
 
 
 def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:

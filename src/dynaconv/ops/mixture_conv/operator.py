@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.dispatch import Problem
+from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.dense_conv import grouped
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
+from dynaconv.ops.mixture_conv.assembly import KernelGradients
 from dynaconv.ops.mixture_conv.input_scale import Wanted
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
@@ -41,9 +42,12 @@ def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) ->
     x, kernel = _parts(tensors)
     if x.shape[0] == 0:
         return x.new_zeros(0, spec.out_channels, *spec.output_size(x.shape[2:]))
-    chosen = REGISTRY.choose(algorithm, problem_of(x, kernel, spec), backward=False)
-    y: Tensor = chosen.forward(x, kernel, spec)
-    return y
+
+    def run(candidate: Algorithm) -> Tensor:
+        y: Tensor = candidate.forward(x, kernel, spec)
+        return y
+
+    return run(REGISTRY.choose(algorithm, problem_of(x, kernel, spec), backward=False, run=run))
 
 
 def backward(
@@ -54,10 +58,16 @@ def backward(
     if x.shape[0] == 0:
         return [None if tensor is None else torch.zeros_like(tensor) for tensor in tensors]
     to_x, to_bank, to_mixture, to_taps, to_in, to_out = wanted
-    chosen = REGISTRY.choose(algorithm, problem_of(x, kernel, spec), backward=True)
     asked = Wanted(input=to_x or to_in, kernel=to_bank or to_mixture or to_taps or to_out)
-    assert chosen.backward is not None
-    input, in_scale, found = chosen.backward(gradient, x, kernel, spec, asked)
+
+    def run(candidate: Algorithm) -> tuple[Tensor | None, Tensor | None, KernelGradients]:
+        assert candidate.backward is not None
+        found: tuple[Tensor | None, Tensor | None, KernelGradients]
+        found = candidate.backward(gradient, x, kernel, spec, asked)
+        return found
+
+    problem = problem_of(x, kernel, spec)
+    input, in_scale, found = run(REGISTRY.choose(algorithm, problem, backward=True, run=run))
     gradients = (input, found.bank, found.mixture, found.tap_scale, in_scale, found.out_scale)
     return [
         g.to(tensor.dtype) if w and g is not None and tensor is not None else None

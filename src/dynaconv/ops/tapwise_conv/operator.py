@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.dispatch import Problem
+from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
 from dynaconv.ops.tapwise_conv.tap_blocks import TapBlocks
@@ -30,8 +30,12 @@ def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) ->
     x, weight, taps = _parts(tensors)
     if x.shape[0] == 0:
         return x.new_zeros(0, spec.out_channels, *spec.output_size(x.shape[2:]))
-    y: Tensor = REGISTRY.choose(algorithm, problem_of(x, spec), backward=False).forward(x, weight, taps, spec)
-    return y
+
+    def run(candidate: Algorithm) -> Tensor:
+        y: Tensor = candidate.forward(x, weight, taps, spec)
+        return y
+
+    return run(REGISTRY.choose(algorithm, problem_of(x, spec), backward=False, run=run))
 
 
 def backward(
@@ -41,9 +45,12 @@ def backward(
     x, weight, taps = _parts(tensors)
     if x.shape[0] == 0:
         return [torch.zeros_like(x), torch.zeros_like(weight), torch.zeros_like(taps)]
-    chosen = REGISTRY.choose(algorithm, problem_of(x, spec), backward=True)
-    assert chosen.backward is not None
-    return [*chosen.backward(gradient, x, weight, taps, spec, wanted)]
+
+    def run(candidate: Algorithm) -> list[Tensor | None]:
+        assert candidate.backward is not None
+        return [*candidate.backward(gradient, x, weight, taps, spec, wanted)]
+
+    return run(REGISTRY.choose(algorithm, problem_of(x, spec), backward=True, run=run))
 
 
 def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
