@@ -1,0 +1,84 @@
+#include "pack.h"
+
+#include "parallel.h"
+
+namespace dynaconv {
+namespace {
+
+// `plain` is read by packing and written by unpacking. One item is a run of rows of one column block.
+struct Packing {
+    BankShape shape;
+    const float* from;
+    float* to;
+    bool transposed;
+
+    static constexpr long kRows = 32;
+
+    long items() const { return shape.experts * shape.groups * shape.column_blocks() * ceil_div(shape.rows, kRows); }
+
+    // Start in the plain bank of (expert, group, row, column), and the steps between rows and columns.
+    long plain_start(long expert, long group) const {
+        return (expert * shape.groups + group) * shape.rows * shape.columns * shape.taps;
+    }
+    long row_step() const { return transposed ? shape.columns * shape.taps : shape.taps; }
+    long column_step() const { return transposed ? shape.taps : shape.rows * shape.taps; }
+
+    struct Item {
+        long plain, packed, first_row, rows, width, columns;
+    };
+
+    Item locate(long index) const {
+        const long runs = ceil_div(shape.rows, kRows);
+        const long run = index % runs;
+        index /= runs;
+        const long block = index % shape.column_blocks();
+        index /= shape.column_blocks();
+        const long group = index % shape.groups, expert = index / shape.groups;
+        const long first = run * kRows, width = block_width(shape.columns, block);
+        return {plain_start(expert, group) + first * row_step() + block * kColumnBlock * column_step(),
+                shape.block_start(expert, group, block) + first * width,
+                first,
+                least(kRows, shape.rows - first),
+                width,
+                least(width, shape.columns - block * kColumnBlock)};
+    }
+};
+
+void pack_item(void* context, long index) {
+    const auto& p = *static_cast<const Packing*>(context);
+    const auto item = p.locate(index);
+    const long taps = p.shape.taps, column_step = p.column_step();
+    for (long r = 0; r < item.rows; ++r)
+        for (long t = 0; t < taps; ++t) {
+            const float* from = p.from + item.plain + r * p.row_step() + t;
+            float* to = p.to + item.packed + (t * p.shape.rows + r) * item.width;
+            for (long c = 0; c < item.columns; ++c) to[c] = from[c * column_step];
+            for (long c = item.columns; c < item.width; ++c) to[c] = 0;
+        }
+}
+
+void unpack_item(void* context, long index) {
+    const auto& p = *static_cast<const Packing*>(context);
+    const auto item = p.locate(index);
+    const long taps = p.shape.taps;
+    for (long c = 0; c < item.columns; ++c) {
+        float* to = p.to + item.plain + c * p.column_step();
+        const float* from = p.from + item.packed + c;
+        for (long r = 0; r < item.rows; ++r)
+            for (long t = 0; t < taps; ++t) to[r * taps + t] = from[(t * p.shape.rows + r) * item.width];
+    }
+}
+
+}  // namespace
+
+void pack_bank(const Problem& problem, const float* bank, bool transposed, float* packed) {
+    Packing packing{bank_shape(problem, transposed), bank, packed, transposed};
+    parallel_for(problem.threads, packing.items(), pack_item, &packing);
+}
+
+void unpack_bank(const Problem& problem, const float* packed, float* bank) {
+    Packing packing{bank_shape(problem, false), packed, bank, false};
+    parallel_for(problem.threads, packing.items(), unpack_item, &packing);
+}
+
+}  // namespace dynaconv

@@ -1,0 +1,38 @@
+// Which source pixel meets which destination pixel under which tap, as tables of compact indices.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "problem.h"
+#include "tables.h"
+
+namespace dynaconv {
+
+enum class Direction { kForward, kInputGradient };
+
+class Plan {
+  public:
+    // block_pixels: the most destination pixels of a block; taps_together: taps that one run may cover.
+    Plan(const Problem& problem, Direction direction, long block_pixels, long taps_together);
+    const BlockTable* blocks() const { return blocks_.data(); }
+    long block_count() const { return static_cast<long>(blocks_.size()); }
+    long largest_source() const;
+    long largest_destination() const;
+
+  private:
+    struct Geometry;
+    void add_block(const Geometry& geometry, long first, long count, long taps_together);
+    void add_runs(const Geometry& geometry, BlockTable& block, long first_tap, long tap_count);
+    void add_single_tap(const Geometry& geometry, const BlockTable& block, int tap, std::vector<Run>& runs);
+    void add_classes(const Geometry& geometry, const BlockTable& block, long first_tap, long tap_count,
+                     std::vector<Run>& runs);
+    const int* keep(std::vector<int> values);
+
+    std::vector<BlockTable> blocks_;
+    std::vector<int> compact_;  // source pixel -> its place in the block being built
+    std::deque<std::vector<int>> integers_;
+    std::deque<std::vector<Run>> runs_;
+    std::deque<std::vector<TapGroup>> groups_;
+};
+
+}  // namespace dynaconv
