@@ -10,6 +10,7 @@ struct Blocking {
     long row_chunk;      // rows assembled at a time; for the bank gradient, rows of an item
     long sample_block;   // samples of an item; for the bank gradient, slices packed at a time
     long sample_group;   // samples assembled together
+    long run_pixels;     // destination pixels of a run, 0: all, every tap in one run
 };
 
 Blocking choose_blocking(const Problem& problem, Direction direction);

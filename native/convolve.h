@@ -113,10 +113,11 @@ static void convolve_item(void* context, long index) {
             for (long s = 0; s < item.samples; s += c.sample_group) {
                 const int together = static_cast<int>(least(c.sample_group, item.samples - s));
                 assemble(c, item, taps, row, rows, item.first_sample + s, together, kernel);
+                const long tap_size = rows * item.width;
                 for (int j = 0; j < together; ++j)
                     for (int r = 0; r < taps.run_count; ++r)
-                        multiply({source + (s + j) * source_size, kernel + j * taps.tap_count * rows * item.width, rows,
-                                  item.width, rows * item.width, accumulator + (s + j) * accumulator_size},
+                        multiply({source + (s + j) * source_size, kernel + j * taps.tap_count * tap_size, rows,
+                                  item.width, tap_size, accumulator + (s + j) * accumulator_size},
                                  taps.runs[r]);
             }
         }

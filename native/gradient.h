@@ -87,6 +87,7 @@ struct GradientItem {
     float* coefficients;                // [samples][experts][taps]
     float *source, *gradient, *scales;  // packed slices
     float *tiles, *dots;
+    float* sums;  // the experts' gradients of the item, [expert][tap][row][width]
     long source_size, gradient_size;
 };
 
@@ -110,6 +111,7 @@ static GradientItem locate(const Gradient& g, long index) {
     item.scales = scratch(kSmall, g.slice_block * (item.width + shape.experts * kLanes));
     item.dots = item.scales + g.slice_block * item.width;
     item.tiles = scratch(kTile, kMostTogether * kFoldRows * item.width);
+    item.sums = scratch(kKernel, shape.experts * shape.taps * item.rows * item.width);
     return item;
 }
 
@@ -169,13 +171,29 @@ static void fold_slices(const Gradient& g, const GradientItem& item, long tap, l
             const long start = shape.block_start(first + e, item.group, item.column_block) +
                                (tap * shape.rows + item.first_row + row) * item.width;
             f.weights[e] = g.bank + start;
-            f.sums[e] = g.bank_gradient + start;
+            f.sums[e] = item.sums + (((first + e) * shape.taps + tap) * item.rows + row) * item.width;
             for (int s = 0; s < together; ++s)
                 f.coefficient[s][e] = coefficient(g, (first_slice + place + s) / g.block_count, first + e, tap);
         }
         for (int s = 0; s < together; ++s) f.dots[s] = item.dots + ((place + s) * shape.experts + first) * kLanes;
         fold_samples(together, experts, f);
     }
+}
+
+// Writes the item's part of the bank gradient in the plain layout (experts, outputs, inputs, taps).
+static void store_sums(const Gradient& g, const GradientItem& item) {
+    const BankShape& shape = g.bank_shape;
+    const long step = shape.rows * shape.taps;
+    for (long e = 0; e < shape.experts; ++e)
+        for (long first = 0; first < item.columns; first += kColumnUnit) {
+            const long columns = least(kColumnUnit, item.columns - first);
+            const long output = (e * shape.groups + item.group) * shape.columns + item.column_block * kColumnBlock + first;
+            float* to = g.bank_gradient + output * step + item.first_row * shape.taps;
+            const float* from = item.sums + e * shape.taps * item.rows * item.width + first;
+            for (long r = 0; r < item.rows; ++r)
+                for (long t = 0; t < shape.taps; ++t, ++to)
+                    for (long c = 0; c < columns; ++c) to[c * step] = from[(t * item.rows + r) * item.width + c];
+        }
 }
 
 static void gradient_item(void* context, long index) {
@@ -201,6 +219,7 @@ static void gradient_item(void* context, long index) {
                         sum(load(item.dots + (place * shape.experts + e) * kLanes));
         }
     }
+    store_sums(g, item);
 }
 
 }  // namespace DYNACONV_ISA

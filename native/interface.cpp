@@ -15,7 +15,7 @@ namespace {
 
 void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     const Blocking blocking = choose_blocking(p, direction);
-    const Plan plan(p, direction, blocking.block_pixels, blocking.taps_together);
+    const Plan plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
     c.bank_shape = bank_shape(p, !forward);
     c.samples = p.samples;
@@ -125,7 +125,7 @@ void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gra
                             const float* out_scale, float* bank_gradient, float* coefficient_gradient,
                             float* out_scale_gradient) {
     const Blocking blocking = gradient_blocking(*p);
-    const Plan plan(*p, Direction::kForward, blocking.block_pixels, 1);
+    const Plan plan(*p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
     Gradient g{};
     g.bank_shape = bank_shape(*p, false);
     g.samples = p->samples;
@@ -144,16 +144,15 @@ void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gra
     g.row_range = blocking.row_chunk;
     g.slice_block = blocking.sample_block;
     const BankShape& shape = g.bank_shape;
-    std::unique_ptr<float[]> packed_gradient(new float[shape.experts * shape.groups * shape.group_size()]);
     std::unique_ptr<float[]> parts(new float[g.items() * g.samples * shape.experts * shape.taps]);
     std::vector<float> scale_parts;
     if (out_scale_gradient)
         scale_parts.assign(shape.groups * g.row_ranges() * g.samples * padded_columns(shape.columns), 0.0f);
-    g.bank_gradient = packed_gradient.get();
+    g.bank_gradient = bank_gradient;
     g.coefficient_parts = parts.get();
     g.scale_parts = out_scale_gradient ? scale_parts.data() : nullptr;
+    expect_writes(bank_gradient, p->experts * p->out_channels * shape.rows * shape.taps);
     parallel_for(p->threads, g.items(), kernels().bank_gradient, &g);
-    unpack_bank(*p, packed_gradient.get(), bank_gradient);
     collect(*p, g, coefficient_gradient, out_scale_gradient);
 }
 

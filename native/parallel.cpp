@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstdint>
 #include <dlfcn.h>
 #include <new>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -68,6 +70,17 @@ void parallel_for(long threads, long count, Body body, void* context) {
 float* scratch(Scratch which, long floats) {
     static thread_local Buffer buffers[kScratchCount];
     return buffers[which].need(floats);
+}
+
+void expect_writes(float* data, long floats) {
+#ifdef MADV_HUGEPAGE
+    constexpr uintptr_t kLarge = 2u << 20;
+    const uintptr_t first = (reinterpret_cast<uintptr_t>(data) + kLarge - 1) / kLarge * kLarge;
+    const uintptr_t last = reinterpret_cast<uintptr_t>(data + floats) / kLarge * kLarge;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+    (void)data, (void)floats;
+#endif
 }
 
 }  // namespace dynaconv

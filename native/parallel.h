@@ -14,4 +14,8 @@ enum Scratch { kSource, kAccumulator, kKernel, kTile, kSmall, kScratchCount };
 // This thread's scratch, at least `floats` long, 64-byte aligned, not initialised; kept until the thread ends.
 float* scratch(Scratch which, long floats);
 
+// Asks for large pages under a large result that is about to be written for the first time: touching a new bank
+// gradient page by page costs as much as computing it.
+void expect_writes(float* data, long floats);
+
 }  // namespace dynaconv

@@ -43,7 +43,7 @@ struct Gradient {
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][groups x rows] or null
     const float* destination_scale;  // [samples][groups x columns] or null
-    float* bank_gradient;            // packed
+    float* bank_gradient;            // plain layout
     float* coefficient_parts;        // [items][samples][experts][taps]
     float* scale_parts;              // [groups][row ranges][samples][padded columns], or null
     const BlockTable* blocks;

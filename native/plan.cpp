@@ -51,14 +51,14 @@ struct Plan::Geometry {
     }
 };
 
-Plan::Plan(const Problem& problem, Direction direction, long block_pixels, long taps_together) {
+Plan::Plan(const Problem& problem, Direction direction, const Cut& cut) : cut_(cut) {
     const Geometry geometry(problem, direction == Direction::kForward);
     const long pixels = geometry.y.destination * geometry.x.destination;
-    const long blocks = ceil_div(pixels, block_pixels);
+    const long blocks = ceil_div(pixels, cut.block_pixels);
     compact_.assign(geometry.y.source * geometry.x.source, -1);
     for (long b = 0; b < blocks; ++b) {
         const long first = pixels * b / blocks;
-        add_block(geometry, first, pixels * (b + 1) / blocks - first, taps_together);
+        add_block(geometry, first, pixels * (b + 1) / blocks - first);
     }
     compact_.clear();
 }
@@ -80,7 +80,7 @@ const int* Plan::keep(std::vector<int> values) {
     return integers_.back().data();
 }
 
-void Plan::add_block(const Geometry& geometry, long first, long count, long taps_together) {
+void Plan::add_block(const Geometry& geometry, long first, long count) {
     std::vector<int> used;
     for (long pixel = first; pixel < first + count; ++pixel)
         for (long tap = 0; tap < geometry.taps; ++tap) {
@@ -98,8 +98,8 @@ void Plan::add_block(const Geometry& geometry, long first, long count, long taps
     block.first_destination = static_cast<int>(first);
     block.destination_count = static_cast<int>(count);
     groups_.emplace_back();
-    for (long tap = 0; tap < geometry.taps; tap += taps_together)
-        add_runs(geometry, block, tap, std::min(taps_together, geometry.taps - tap));
+    for (long tap = 0; tap < geometry.taps; tap += cut_.taps_together)
+        add_runs(geometry, block, tap, std::min(cut_.taps_together, geometry.taps - tap));
     block.groups = groups_.back().data();
     block.group_count = static_cast<int>(groups_.back().size());
     blocks_.push_back(block);
@@ -108,9 +108,15 @@ void Plan::add_block(const Geometry& geometry, long first, long count, long taps
 
 void Plan::add_runs(const Geometry& geometry, BlockTable& block, long first_tap, long tap_count) {
     std::vector<Run> runs;
-    if (tap_count == 1)
-        add_single_tap(geometry, block, static_cast<int>(first_tap), runs);
-    else
+    if (cut_.run_pixels > 0) {
+        const long parts = ceil_div(block.destination_count, cut_.run_pixels);
+        for (long part = 0; part < parts; ++part) {
+            const long first = block.destination_count * part / parts;
+            const long next = block.destination_count * (part + 1) / parts;
+            for (int tap = 0; tap < tap_count; ++tap)
+                add_single_tap(geometry, block, first_tap, tap, first, next - first, runs);
+        }
+    } else
         add_classes(geometry, block, first_tap, tap_count, runs);
     runs_.push_back(std::move(runs));
     groups_.back().push_back({static_cast<int>(first_tap), static_cast<int>(tap_count), runs_.back().data(),
@@ -118,17 +124,18 @@ void Plan::add_runs(const Geometry& geometry, BlockTable& block, long first_tap,
 }
 
 // Only the pixels that the tap really meets: on small maps a third of all pairs is padding.
-void Plan::add_single_tap(const Geometry& geometry, const BlockTable& block, int tap, std::vector<Run>& runs) {
+void Plan::add_single_tap(const Geometry& geometry, const BlockTable& block, long first_tap, int tap,
+                          long first_pixel, long pixels, std::vector<Run>& runs) {
     std::vector<int> source, destination;
-    for (int pixel = 0; pixel < block.destination_count; ++pixel) {
-        const int from = geometry.source(block.first_destination + pixel, tap);
+    for (long pixel = first_pixel; pixel < first_pixel + pixels; ++pixel) {
+        const int from = geometry.source(block.first_destination + pixel, first_tap + tap);
         if (from < 0) continue;
         source.push_back(compact_[from]);
-        destination.push_back(pixel);
+        destination.push_back(static_cast<int>(pixel));
     }
     if (source.empty()) return;
     const int count = static_cast<int>(source.size());
-    runs.push_back({keep({0}), 1, keep(std::move(source)), keep(std::move(destination)), count});
+    runs.push_back({keep({tap}), 1, keep(std::move(source)), keep(std::move(destination)), count});
 }
 
 // Pixels grouped by the taps that can meet them; they differ only where a strided convolution is reversed.

@@ -12,8 +12,12 @@ enum class Direction { kForward, kInputGradient };
 
 class Plan {
   public:
-    // block_pixels: the most destination pixels of a block; taps_together: taps that one run may cover.
-    Plan(const Problem& problem, Direction direction, long block_pixels, long taps_together);
+    struct Cut {
+        long block_pixels;   // the most destination pixels of a block
+        long taps_together;  // taps of a group
+        long run_pixels;     // the most pixels of a run, one tap each; 0: runs of all pixels and all taps of the group
+    };
+    Plan(const Problem& problem, Direction direction, const Cut& cut);
     const BlockTable* blocks() const { return blocks_.data(); }
     long block_count() const { return static_cast<long>(blocks_.size()); }
     long largest_source() const;
@@ -21,13 +25,15 @@ class Plan {
 
   private:
     struct Geometry;
-    void add_block(const Geometry& geometry, long first, long count, long taps_together);
+    void add_block(const Geometry& geometry, long first, long count);
     void add_runs(const Geometry& geometry, BlockTable& block, long first_tap, long tap_count);
-    void add_single_tap(const Geometry& geometry, const BlockTable& block, int tap, std::vector<Run>& runs);
+    void add_single_tap(const Geometry& geometry, const BlockTable& block, long first_tap, int tap, long first_pixel,
+                        long pixels, std::vector<Run>& runs);
     void add_classes(const Geometry& geometry, const BlockTable& block, long first_tap, long tap_count,
                      std::vector<Run>& runs);
     const int* keep(std::vector<int> values);
 
+    Cut cut_;
     std::vector<BlockTable> blocks_;
     std::vector<int> compact_;  // source pixel -> its place in the block being built
     std::deque<std::vector<int>> integers_;
