@@ -19,8 +19,9 @@ static inline void combine(const float* const* weights, const float (*coefficien
         Vector w[E];
         for (int e = 0; e < E; ++e) w[e] = load(weights[e] + i);
         for (int s = 0; s < S; ++s) {
-            Vector v = c[s][0] * w[0];
-            for (int e = 1; e < E; ++e) v += c[s][e] * w[e];
+            // From zero, not from a product: of two products the compiler may fuse either, and so round differently.
+            Vector v = Vector{};
+            for (int e = 0; e < E; ++e) v += c[s][e] * w[e];
             if (add) v += load(out[s] + i);
             store(out[s] + i, v);
         }

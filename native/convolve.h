@@ -1,6 +1,7 @@
 // Forward and input gradient: kernels are assembled in cache, multiplied in at once, and overwritten by the next.
 #pragma once
 #include "assemble.h"
+#include "source.h"
 #include "tile.h"
 
 namespace dynaconv {
@@ -23,19 +24,6 @@ static ConvolveItem locate(const Convolution& c, long index) {
     item.group = index / c.bank_shape.column_blocks();
     item.width = block_width(c.bank_shape.columns, item.column_block);
     return item;
-}
-
-// The pixels that a block reads, `rows` channels of each, closely packed and scaled, then one zero pixel.
-static void pack_source(const float* from, long channels, const float* scale, const BlockTable& block, long rows,
-                        float* to) {
-    for (int p = 0; p < block.source_count; ++p, to += rows) {
-        const float* x = from + block.source_pixels[p] * channels;
-        if (scale)
-            for (long r = 0; r < rows; ++r) to[r] = x[r] * scale[r];
-        else
-            for (long r = 0; r < rows; ++r) to[r] = x[r];
-    }
-    clear(to, rows);
 }
 
 // Kernels of `samples` samples for the taps of a group: out is [sample][tap][rows][width].
@@ -92,21 +80,18 @@ static void convolve_item(void* context, long index) {
     const Convolution& c = *static_cast<const Convolution*>(context);
     const ConvolveItem item = locate(c, index);
     const BlockTable& block = c.blocks[item.block];
-    const long source_size = (c.largest_source + 1) * c.row_chunk;
+    const bool lanes = c.bank_shape.lane_columns > 0;
+    const long source_size = (c.largest_source + 1) * c.row_chunk * (lanes ? item.width : 1);
     const long accumulator_size = block.destination_count * item.width;
-    float* source = scratch(kSource, c.sample_block * source_size);
+    float* source = scratch(kSource, c.sample_block * (c.largest_source + 1) * c.row_chunk * (lanes ? kColumnBlock : 1));
     float* accumulator = scratch(kAccumulator, c.sample_block * c.largest_destination * kColumnBlock);
     float* kernel = scratch(kKernel, c.sample_group * c.most_taps * c.row_chunk * kColumnBlock);
     clear(accumulator, item.samples * accumulator_size);
     for (long row = 0; row < c.bank_shape.rows; row += c.row_chunk) {
         const long rows = least(c.row_chunk, c.bank_shape.rows - row);
-        const long channel = item.group * c.bank_shape.rows + row;
-        for (long s = 0; s < item.samples; ++s) {
-            const long sample = item.first_sample + s;
-            pack_source(c.source + sample * c.source_pixels * c.source_channels + channel, c.source_channels,
-                        c.source_scale ? c.source_scale + sample * c.source_channels + channel : nullptr, block, rows,
-                        source + s * source_size);
-        }
+        const SourcePart part{item.group, row, rows, item.column_block * kColumnBlock, item.width};
+        for (long s = 0; s < item.samples; ++s)
+            pack_source(c, block, item.first_sample + s, part, source + s * source_size);
         for (int g = 0; g < block.group_count; ++g) {
             const TapGroup& taps = block.groups[g];
             if (taps.run_count == 0) continue;
@@ -117,7 +102,7 @@ static void convolve_item(void* context, long index) {
                 for (int j = 0; j < together; ++j)
                     for (int r = 0; r < taps.run_count; ++r)
                         multiply({source + (s + j) * source_size, kernel + j * taps.tap_count * tap_size, rows,
-                                  item.width, tap_size, accumulator + (s + j) * accumulator_size},
+                                  item.width, tap_size, accumulator + (s + j) * accumulator_size, lanes},
                                  taps.runs[r]);
             }
         }

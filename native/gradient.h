@@ -2,7 +2,7 @@
 // as a tile of kFoldRows rows: it is added into the experts' gradients and dotted with their weights while in cache.
 #pragma once
 #include "assemble.h"
-#include "convolve.h"
+#include "source.h"
 #include "tile.h"
 
 namespace dynaconv {
@@ -89,6 +89,7 @@ struct GradientItem {
     float *tiles, *dots;
     float* sums;  // the experts' gradients of the item, [expert][tap][row][width]
     long source_size, gradient_size;
+    bool lanes;
 };
 
 static GradientItem locate(const Gradient& g, long index) {
@@ -104,7 +105,8 @@ static GradientItem locate(const Gradient& g, long index) {
     item.rows = least(g.row_range, shape.rows - item.first_row);
     item.width = block_width(shape.columns, item.column_block);
     item.columns = least(item.width, shape.columns - item.column_block * kColumnBlock);
-    item.source_size = (g.largest_source + 1) * item.rows;
+    item.lanes = shape.lane_columns > 0;
+    item.source_size = (g.largest_source + 1) * item.rows * (item.lanes ? item.width : 1);
     item.gradient_size = g.largest_destination * item.width;
     item.source = scratch(kSource, g.slice_block * item.source_size);
     item.gradient = scratch(kAccumulator, g.slice_block * item.gradient_size);
@@ -120,11 +122,9 @@ static void pack_slice(const Gradient& g, const GradientItem& item, long slice, 
     const BankShape& shape = g.bank_shape;
     const long sample = slice / g.block_count;
     const BlockTable& block = g.blocks[slice % g.block_count];
-    const long channels = shape.groups * shape.rows, channel = item.group * shape.rows + item.first_row;
-    pack_source(g.source + sample * g.source_pixels * channels + channel, channels,
-                g.source_scale ? g.source_scale + sample * channels + channel : nullptr, block, item.rows,
+    pack_source(g, block, sample, {item.group, item.first_row, item.rows, item.column_block * kColumnBlock, item.width},
                 item.source + place * item.source_size);
-    const long outputs = shape.groups * shape.columns;
+    const long outputs = g.destination_channels;
     const long output = item.group * shape.columns + item.column_block * kColumnBlock;
     const float* from = g.gradient + (sample * g.destination_pixels + block.first_destination) * outputs + output;
     float* to = item.gradient + place * item.gradient_size;
@@ -153,8 +153,10 @@ static void fold_slices(const Gradient& g, const GradientItem& item, long tap, l
             clear(tile, rows * item.width);
         } else {
             const Run& run = taps.runs[0];
-            outer({item.source + (place + s) * item.source_size + row, item.gradient + (place + s) * item.gradient_size,
-                   item.rows, item.width, run.source, run.destination, run.count},
+            const long pixel = item.source_size / (g.largest_source + 1);
+            outer({item.source + (place + s) * item.source_size + row * (item.lanes ? item.width : 1),
+                   item.gradient + (place + s) * item.gradient_size, pixel, item.width, run.source, run.destination,
+                   run.count, item.lanes},
                   static_cast<int>(rows), tile);
         }
         f.tile[s] = tile;

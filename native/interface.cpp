@@ -16,7 +16,7 @@ namespace {
 
 void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     const Blocking blocking = choose_blocking(p, direction);
-    const Plan plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
+    const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
     c.bank_shape = bank_shape(p, !forward);
     c.samples = p.samples;
@@ -24,10 +24,10 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     c.source_channels = forward ? p.in_channels : p.out_channels;
     c.destination_pixels = forward ? p.out_height * p.out_width : p.height * p.width;
     c.destination_channels = forward ? p.out_channels : p.in_channels;
-    c.blocks = plan.blocks();
-    c.block_count = plan.block_count();
-    c.largest_source = plan.largest_source();
-    c.largest_destination = plan.largest_destination();
+    c.blocks = plan->blocks();
+    c.block_count = plan->block_count();
+    c.largest_source = plan->largest_source();
+    c.largest_destination = plan->largest_destination();
     c.row_chunk = blocking.row_chunk;
     c.sample_block = blocking.sample_block;
     c.sample_group = blocking.sample_group;
@@ -139,22 +139,24 @@ void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gra
                             const float* out_scale, float* bank_gradient, float* coefficient_gradient,
                             float* out_scale_gradient) {
     const Blocking blocking = gradient_blocking(*p);
-    const Plan plan(*p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
+    const auto plan = find_plan(*p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
     Gradient g{};
     g.bank_shape = bank_shape(*p, false);
     g.samples = p->samples;
     g.source_pixels = p->height * p->width;
     g.destination_pixels = p->out_height * p->out_width;
+    g.source_channels = p->in_channels;
+    g.destination_channels = p->out_channels;
     g.source = x;
     g.gradient = y_gradient;
     g.bank = packed;
     g.coefficients = coefficients;
     g.source_scale = in_scale;
     g.destination_scale = out_scale;
-    g.blocks = plan.blocks();
-    g.block_count = plan.block_count();
-    g.largest_source = plan.largest_source();
-    g.largest_destination = plan.largest_destination();
+    g.blocks = plan->blocks();
+    g.block_count = plan->block_count();
+    g.largest_source = plan->largest_source();
+    g.largest_destination = plan->largest_destination();
     g.row_range = blocking.row_chunk;
     g.slice_block = blocking.sample_block;
     const BankShape& shape = g.bank_shape;

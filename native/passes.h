@@ -37,12 +37,13 @@ struct Gradient {
     BankShape bank_shape;
     long samples;
     long source_pixels, destination_pixels;
-    const float* source;             // [samples][source_pixels][groups x rows]
-    const float* gradient;           // [samples][destination_pixels][groups x columns]
+    long source_channels, destination_channels;
+    const float* source;             // [samples][source_pixels][source_channels]
+    const float* gradient;           // [samples][destination_pixels][destination_channels]
     const float* bank;               // packed
     const float* coefficients;       // [samples][experts][taps]
-    const float* source_scale;       // [samples][groups x rows] or null
-    const float* destination_scale;  // [samples][groups x columns] or null
+    const float* source_scale;       // [samples][source_channels] or null
+    const float* destination_scale;  // [samples][destination_channels] or null
     float* bank_gradient;            // plain layout
     float* coefficient_parts;        // [items][samples][experts][taps]
     float* scale_parts;              // [groups][row ranges][samples][padded columns], or null

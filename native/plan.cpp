@@ -1,7 +1,9 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <mutex>
 
 namespace dynaconv {
 namespace {
@@ -159,6 +161,21 @@ void Plan::add_classes(const Geometry& geometry, const BlockTable& block, long f
         runs.push_back({keep(members), static_cast<int>(members.size()), keep(std::move(source)), keep(pixels),
                         static_cast<int>(pixels.size())});
     }
+}
+
+std::shared_ptr<const Plan> find_plan(const Problem& p, Direction direction, const Plan::Cut& cut) {
+    constexpr size_t kMostPlans = 256;
+    using Key = std::array<int64_t, 16>;
+    static std::map<Key, std::shared_ptr<const Plan>> plans;
+    static std::mutex mutex;
+    const Key key{p.height, p.width, p.out_height, p.out_width, p.kernel_height, p.kernel_width, p.stride_y, p.stride_x,
+                  p.pad_top, p.pad_left, p.dilation_y, p.dilation_x, direction == Direction::kForward,
+                  cut.block_pixels, cut.taps_together, cut.run_pixels};
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (plans.size() >= kMostPlans && plans.count(key) == 0) plans.clear();
+    auto& plan = plans[key];
+    if (!plan) plan = std::make_shared<const Plan>(p, direction, cut);
+    return plan;
 }
 
 }  // namespace dynaconv

@@ -1,6 +1,7 @@
 // Which source pixel meets which destination pixel under which tap, as tables of compact indices.
 #pragma once
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "problem.h"
@@ -40,5 +41,8 @@ class Plan {
     std::deque<std::vector<Run>> runs_;
     std::deque<std::vector<TapGroup>> groups_;
 };
+
+// The plan for a problem, from a small cache: layers ask for the same one again and again.
+std::shared_ptr<const Plan> find_plan(const Problem& problem, Direction direction, const Plan::Cut& cut);
 
 }  // namespace dynaconv

@@ -30,8 +30,11 @@ static inline long block_width(long columns, long block) {
 
 // A bank packed for one direction: floats [expert][group][column block][tap][row][column of the block].
 // Forward: rows are input channels, columns output channels; the input gradient swaps them.
+// Groups of few columns (depthwise) would leave most lanes idle. They are packed lane by lane instead: one group that
+// holds the columns of all, of which each `lane_columns` share their own `rows` source channels.
 struct BankShape {
     long experts, groups, taps, rows, columns;
+    long lane_columns;  // 0: not lane by lane
     long column_blocks() const { return ceil_div(columns, kColumnBlock); }
     long group_size() const { return taps * rows * padded_columns(columns); }
     long block_start(long expert, long group, long block) const {
@@ -41,7 +44,9 @@ struct BankShape {
 
 static inline BankShape bank_shape(const Problem& p, bool transposed) {
     const long in = p.in_channels / p.groups, out = p.out_channels / p.groups;
-    return {p.experts, p.groups, p.kernel_height * p.kernel_width, transposed ? out : in, transposed ? in : out};
+    const long taps = p.kernel_height * p.kernel_width, rows = transposed ? out : in, columns = transposed ? in : out;
+    if (p.groups == 1 || columns > kColumnUnit / 2) return {p.experts, p.groups, taps, rows, columns, 0};
+    return {p.experts, 1, taps, rows, columns * p.groups, columns};
 }
 
 }  // namespace dynaconv

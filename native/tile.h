@@ -7,10 +7,11 @@ namespace DYNACONV_ISA {
 
 // What a forward tile reads: source pixels in rows of `rows` floats, kernels as [tap][rows][width].
 struct Operands {
-    const float* source;
+    const float* source;  // [pixel][rows], or [pixel][rows][width] lane by lane
     const float* kernel;
     long rows, width, tap_size;
     float* accumulator;  // [pixel][width]
+    bool lanes;          // lane by lane: each column has its own source channels
 };
 
 // P pixels of a run, V vectors of columns: accumulator[pixel] += sum over taps and rows of source x kernel.
@@ -40,14 +41,44 @@ static inline void multiply_tile(const Operands& o, const Run& run, int first) {
         for (int v = 0; v < V; ++v) store(out[p] + v * kLanes, a[p][v]);
 }
 
+// As multiply_tile, lane by lane.
+template <int P, int V>
+static inline void multiply_lanes_tile(const Operands& o, const Run& run, int first) {
+    Vector a[P][V];
+    for (int p = 0; p < P; ++p)
+        for (int v = 0; v < V; ++v) a[p][v] = load(o.accumulator + run.destination[first + p] * o.width + v * kLanes);
+    const long pixel = o.rows * o.width;
+    for (int t = 0; t < run.tap_count; ++t) {
+        const int* source = run.source + static_cast<long>(t) * run.count + first;
+        const float* w = o.kernel + run.taps[t] * o.tap_size;
+        for (long r = 0; r < pixel; r += o.width) {
+            Vector column[V];
+            for (int v = 0; v < V; ++v) column[v] = load(w + r + v * kLanes);
+            for (int p = 0; p < P; ++p)
+                for (int v = 0; v < V; ++v) a[p][v] += load(o.source + source[p] * pixel + r + v * kLanes) * column[v];
+        }
+    }
+    for (int p = 0; p < P; ++p)
+        for (int v = 0; v < V; ++v) store(o.accumulator + run.destination[first + p] * o.width + v * kLanes, a[p][v]);
+}
+
+template <int V>
+static void multiply_lanes_run(const Operands& o, const Run& run) {
+    constexpr int kPixels = kAccumulators / 6;
+    int first = 0;
+    for (; first + kPixels <= run.count; first += kPixels) multiply_lanes_tile<kPixels, V>(o, run, first);
+    for (; first < run.count; ++first) multiply_lanes_tile<1, V>(o, run, first);
+}
+
 // What a gradient tile reads: pairs of pixels that meet under one tap.
 struct Pairs {
-    const float* source;    // [pixel][source_stride]
+    const float* source;    // [pixel][source_stride]; lane by lane [pixel][rows][width]
     const float* gradient;  // [pixel][width]
     long source_stride, width;
     const int* source_pixel;
     const int* gradient_pixel;
     int count;
+    bool lanes;
 };
 
 // P rows, V vectors of columns: out[row] = sum over pairs of source x gradient.
@@ -66,6 +97,19 @@ static inline void outer_tile(const Pairs& o, float* out) {
     }
     for (int p = 0; p < P; ++p)
         for (int v = 0; v < V; ++v) store(out + p * o.width + v * kLanes, a[p][v]);
+}
+
+// One row, V vectors of columns, lane by lane.
+template <int V>
+static inline void outer_lanes_row(const Pairs& o, float* out) {
+    Vector a[V];
+    for (int v = 0; v < V; ++v) a[v] = Vector{};
+    for (int n = 0; n < o.count; ++n) {
+        const float* x = o.source + o.source_pixel[n] * o.source_stride;
+        const float* g = o.gradient + o.gradient_pixel[n] * o.width;
+        for (int v = 0; v < V; ++v) a[v] += load(x + v * kLanes) * load(g + v * kLanes);
+    }
+    for (int v = 0; v < V; ++v) store(out + v * kLanes, a[v]);
 }
 
 // Turns a run-time number of rows into the tile compiled for it.
@@ -94,6 +138,7 @@ struct Pick<0, V> {
 // All pixels of a run, in tiles of nearly equal size so that no tile is too small to fill the pipeline.
 template <int V>
 static void multiply_run(const Operands& o, const Run& run) {
+    if (o.lanes) return multiply_lanes_run<V>(o, run);
     const int tiles = static_cast<int>(ceil_div(run.count, tile_rows(V)));
     for (int t = 0; t < tiles; ++t) {
         const int first = static_cast<int>(static_cast<long>(run.count) * t / tiles);
@@ -106,7 +151,8 @@ template <int V>
 static void outer_rows(Pairs pairs, int rows, float* out) {
     const int tiles = static_cast<int>(ceil_div(rows, tile_rows(V)));
     const float* source = pairs.source;
-    for (int t = 0; t < tiles; ++t) {
+    for (int r = 0; pairs.lanes && r < rows; ++r, pairs.source += pairs.width) outer_lanes_row<V>(pairs, out + r * pairs.width);
+    for (int t = 0; !pairs.lanes && t < tiles; ++t) {
         const int first = rows * t / tiles, next = rows * (t + 1) / tiles;
         pairs.source = source + first;
         Pick<tile_rows(V), V>::outer(next - first, pairs, out + first * pairs.width);
@@ -117,7 +163,7 @@ static void outer_rows(Pairs pairs, int rows, float* out) {
 static void multiply(Operands o, const Run& run) {
     const long vectors = o.width / kLanes;
     for (long v = 0; v < vectors; v += kTileVectors, o.kernel += kTileVectors * kLanes,
-              o.accumulator += kTileVectors * kLanes) {
+              o.source += o.lanes ? kTileVectors * kLanes : 0, o.accumulator += kTileVectors * kLanes) {
         const long left = vectors - v;
         if (left >= kTileVectors) multiply_run<kTileVectors>(o, run);
 #if defined(__AVX512F__)
@@ -131,7 +177,7 @@ static void multiply(Operands o, const Run& run) {
 static void outer(Pairs pairs, int rows, float* out) {
     const long vectors = pairs.width / kLanes;
     for (long v = 0; v < vectors; v += kTileVectors, pairs.gradient += kTileVectors * kLanes,
-              out += kTileVectors * kLanes) {
+              pairs.source += pairs.lanes ? kTileVectors * kLanes : 0, out += kTileVectors * kLanes) {
         const long left = vectors - v;
         if (left >= kTileVectors) outer_rows<kTileVectors>(pairs, rows, out);
 #if defined(__AVX512F__)
