@@ -8,7 +8,7 @@
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
-constexpr long kFoldRows = 16;
+constexpr long kFoldRows = 24;
 
 struct Fold {
     const float* tile[kMostTogether];     // a sample's kernel gradient, [rows][width]
@@ -22,7 +22,7 @@ struct Fold {
     bool first;  // nothing has been added to sums yet
 };
 
-template <int S, int E>
+template <int S, int E, bool First>
 static inline void fold_columns(const Fold& f, long column) {
     Vector scale[S], dot[S][E];
     for (int s = 0; s < S; ++s) {
@@ -38,7 +38,7 @@ static inline void fold_columns(const Fold& f, long column) {
         }
         for (int e = 0; e < E; ++e) {
             const Vector weight = load(f.weights[e] + at);
-            Vector total = f.first ? Vector{} : load(f.sums[e] + at);
+            Vector total = First ? Vector{} : load(f.sums[e] + at);
             for (int s = 0; s < S; ++s) {
                 total += f.coefficient[s][e] * scaled[s];
                 dot[s][e] += plain[s] * weight;
@@ -59,7 +59,11 @@ static inline void fold_columns(const Fold& f, long column) {
 
 template <int S, int E>
 static void fold(const Fold& f) {
-    for (long column = 0; column < f.width; column += kLanes) fold_columns<S, E>(f, column);
+    for (long column = 0; column < f.width; column += kLanes)
+        if (f.first)
+            fold_columns<S, E, true>(f, column);
+        else
+            fold_columns<S, E, false>(f, column);
 }
 
 template <int S>
