@@ -1,4 +1,8 @@
-"""Compiles the fused kernels into one shared library: `python native/build.py [--output FILE] [--flag FLAG ...]`."""
+"""Compiles the fused kernels into one shared library: `python native/build.py [--output FILE] [--flag FLAG ...]`.
+
+With `--selfcheck` it makes selfcheck.cpp's program instead, for instance under sanitizers:
+`python native/build.py --selfcheck --output check --flag=-fsanitize=address,undefined`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,9 @@ def find_compiler() -> list[str] | None:
     return [found] if found else None
 
 
-def build(compiler: list[str], output: Path, extra: tuple[str, ...] = (), machine: str = "") -> None:
+def build(
+    compiler: list[str], output: Path, extra: tuple[str, ...] = (), machine: str = "", selfcheck: bool = False
+) -> None:
     """Compile all sources at once and link them into `output`, which appears whole or not at all.
 
     Args:
@@ -44,6 +50,7 @@ def build(compiler: list[str], output: Path, extra: tuple[str, ...] = (), machin
         output: the library's path.
         extra: more flags for compiling and linking, for instance sanitizers.
         machine: the target's processor family where it is not this machine's.
+        selfcheck: make the checking program instead of the library.
 
     Raises:
         BuildError: the compiler failed.
@@ -51,6 +58,8 @@ def build(compiler: list[str], output: Path, extra: tuple[str, ...] = (), machin
     sets = X86 if (machine or platform.machine()).lower() in ("x86_64", "amd64") else OTHER
     units = {name: ("kernels", flags) for name, flags in sets.items()}
     units |= {name: (name, ()) for name in COMMON}
+    if selfcheck:
+        units["selfcheck"] = ("selfcheck", ())
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         objects = {name: str(Path(folder) / f"{name}.o") for name in units}
@@ -60,7 +69,20 @@ def build(compiler: list[str], output: Path, extra: tuple[str, ...] = (), machin
         ]
         _run_all(commands)
         linked = str(Path(folder) / output.name)
-        _run_all([[*compiler, "-shared", "-pthread", *extra, *objects.values(), "-o", linked, "-ldl"]])
+        _run_all(
+            [
+                [
+                    *compiler,
+                    *([] if selfcheck else ["-shared"]),
+                    "-pthread",
+                    *extra,
+                    *objects.values(),
+                    "-o",
+                    linked,
+                    "-ldl",
+                ]
+            ]
+        )
         Path(linked).replace(output)
 
 
@@ -82,13 +104,14 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=LIBRARY)
     parser.add_argument("--flag", action="append", default=[], help="a further compiler flag; may be repeated")
     parser.add_argument("--machine", default="", help="processor family of the target, e.g. aarch64")
+    parser.add_argument("--selfcheck", action="store_true", help="make the checking program instead")
     options = parser.parse_args()
     compiler = find_compiler()
     if compiler is None:
         sys.stderr.write("no C++ compiler found; install one or name it in CXX\n")
         return 1
     try:
-        build(compiler, options.output, tuple(options.flag), options.machine)
+        build(compiler, options.output, tuple(options.flag), options.machine, options.selfcheck)
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
