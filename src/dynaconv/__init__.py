@@ -1,17 +1,20 @@
 """Convolutions whose kernels depend on the input: context → coefficients → kernel → convolution."""
 
 from dynaconv import coefficients, context, errors, kernels, layers, models, ops
-from dynaconv.layers import create_conv, list_convs
+from dynaconv.dispatch import autotune
+from dynaconv.layers import create_conv, explain, list_convs
 from dynaconv.models import create_model, list_models, profile
 from dynaconv.spec import ConvSpec
 
 __all__ = [
     "ConvSpec",
+    "autotune",
     "coefficients",
     "context",
     "create_conv",
     "create_model",
     "errors",
+    "explain",
     "kernels",
     "layers",
     "list_convs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, get_args
 
@@ -129,6 +129,17 @@ class ConvSpec:
         if self.padding_mode != "zeros" or any(before != after for before, after in self.pads):
             return None
         return tuple(before for before, _ in self.pads)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Stride, padding and dilation per dimension, then groups; for symmetric zero padding only."""
+        padding = self.symmetric_padding
+        assert padding is not None, "other padding is written out first"
+        return (*self.stride, *padding, *self.dilation, self.groups)
+
+    def unpadded(self) -> ConvSpec:
+        """The same geometry for an input that is padded already."""
+        return replace(self, pads=((0, 0),) * self.dims, padding_mode="zeros")
 
     def output_size(self, size: Sequence[int]) -> tuple[int, ...]:
         """Spatial size of the output for an input of spatial size `size`.

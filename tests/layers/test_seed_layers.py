@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dynaconv import ops
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.kernels import blocks
 from dynaconv.layers import (
@@ -20,7 +21,6 @@ from dynaconv.layers import (
     create_conv,
     list_convs,
 )
-from dynaconv.ops.dense_conv.reference import reference
 
 DYNAMIC = [name for name in list_convs() if name != "static"]
 SMALL: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def test_dot_product_equation() -> None:
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
 def test_equals_reference_and_gradcheck(method: str, geometry: dict[str, Any]) -> None:
     layer, x = make(method, **geometry).eval(), image(batch=2).requires_grad_()
-    torch.testing.assert_close(layer(x), reference(x, layer.kernel(x), layer.spec))
+    torch.testing.assert_close(layer(x), ops.conv(x, layer.kernel(x), layer.spec, "reference"))
     assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()), fast_mode=True)
 
 

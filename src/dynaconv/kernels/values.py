@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -78,6 +79,13 @@ class MixtureKernel:
     in_scale: Tensor | None = None
     out_scale: Tensor | None = None
     bias_bank: Tensor | None = None
+
+    SCALES: ClassVar = ("tap_scale", "in_scale", "out_scale")
+
+    @property
+    def scales(self) -> tuple[Tensor | None, ...]:
+        """Tap, input and output scale, as far as they are there."""
+        return (self.tap_scale, self.in_scale, self.out_scale)
 
     def bias(self) -> Tensor | None:
         """The mixed bias `(B, O)`, or `None`."""

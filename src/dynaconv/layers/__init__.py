@@ -3,6 +3,7 @@
 from dynaconv.layers.base import DynamicConv
 from dynaconv.layers.batch_renorm import BatchRenorm2d
 from dynaconv.layers.dot_product import DotProductConv2d
+from dynaconv.layers.explain import explain
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
 from dynaconv.layers.registry import create_conv, list_convs
@@ -14,5 +15,6 @@ __all__ = [
     "FCGeneratedConv2d",
     "KernelWeightedConv2d",
     "create_conv",
+    "explain",
     "list_convs",
 ]

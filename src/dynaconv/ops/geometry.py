@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from torch import Tensor
 
 from dynaconv.errors import ShapeError
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
-__all__ = ["spec_of"]
+__all__ = ["spec_from_numbers", "spec_of"]
 
 
 def spec_of(
@@ -56,4 +58,21 @@ def spec_of(
         dilation=dilation,
         groups=groups,
         padding_mode=padding_mode,
+    )
+
+
+@lru_cache(maxsize=4096)
+def spec_from_numbers(in_channels: int, weight_shape: tuple[int, ...], numbers: tuple[int, ...]) -> ConvSpec:
+    """The spec whose `numbers` these are, for a weight of shape `(O, I/g, *k)`."""
+    out_channels, _, *size = weight_shape
+    dims = len(size)
+    return ConvSpec.parse(
+        in_channels,
+        out_channels,
+        size,
+        dims=dims,
+        stride=numbers[:dims],
+        padding=numbers[dims : 2 * dims],
+        dilation=numbers[2 * dims : 3 * dims],
+        groups=numbers[-1],
     )

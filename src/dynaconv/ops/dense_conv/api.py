@@ -6,22 +6,30 @@ from torch import Tensor
 
 from dynaconv.kernels import DenseKernel
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.choose import choose
-from dynaconv.ops.dense_conv.grouped import grouped
+from dynaconv.ops.dense_conv import operator
+from dynaconv.ops.dense_conv.algorithms import REGISTRY
 from dynaconv.ops.dense_conv.reference import reference
 from dynaconv.ops.geometry import spec_of
+from dynaconv.ops.maps import with_bias
+from dynaconv.ops.precision import autocast
+from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
-__all__ = ["ALGORITHMS", "dense_conv", "run"]
+__all__ = ["dense_conv", "run"]
 
-ALGORITHMS = {"grouped": grouped, "reference": reference}
+_dense_conv = recomputed(operator)
 
 
 def run(x: Tensor, kernel: DenseKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
     """Check, choose an algorithm, run it."""
     check_input(x, spec)
     check_kernel(x, kernel, spec)
-    return choose(algorithm, ALGORITHMS, "grouped")(x, kernel, spec)
+    REGISTRY.check_name(algorithm)
+    weight = autocast(kernel.weight, x)
+    x, spec = padded(autocast(x, x), spec)
+    y = reference(x, weight, spec) if algorithm == "reference" else _dense_conv(x, weight, spec, algorithm)
+    return with_bias(y, kernel.bias)
 
 
 def dense_conv(
@@ -47,7 +55,7 @@ def dense_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"grouped"`, `"reference"`.
+        algorithm: `"auto"`, or one by name: `"per_sample"`, `"patches"`, `"grouped"`, `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.

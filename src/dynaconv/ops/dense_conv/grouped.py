@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from dynaconv.kernels import DenseKernel
-from dynaconv.ops.static_conv import static_conv
+from dynaconv.ops.static_conv import static_conv, static_input_gradient, static_weight_gradient
 from dynaconv.spec import ConvSpec
 
-__all__ = ["grouped"]
+__all__ = ["forward", "input_gradient", "weight_gradient"]
 
 
-def grouped(x: Tensor, kernel: DenseKernel, spec: ConvSpec) -> Tensor:
-    """One convolution with B·g groups; see `reference` for arguments and result."""
+def forward(x: Tensor, weight: Tensor, spec: ConvSpec) -> Tensor:
+    """One convolution with B·g groups: `x (B, I, *S)`, `weight (B, O, I/g, *k)` → `(B, O, *S_out)`."""
     batch = x.shape[0]
     if batch == 0:
         # A convolution has at least one group: the sum over no kernels is a zero kernel with every gradient's path.
-        nothing = None if kernel.bias is None else kernel.bias.expand(0, -1).sum(0)
-        return static_conv(x, kernel.weight.sum(0), nothing, spec)
-    bias = None if kernel.bias is None else kernel.bias.expand(batch, -1).flatten()
-    side_by_side = x.reshape(1, batch * x.shape[1], *x.shape[2:])
-    y = static_conv(side_by_side, kernel.weight.flatten(0, 1), bias, spec, groups=batch * spec.groups)
+        return static_conv(x, weight.sum(0), None, spec)
+    y = static_conv(_side_by_side(x), weight.flatten(0, 1), None, spec, groups=batch * spec.groups)
     return y.reshape(batch, spec.out_channels, *y.shape[2:])
+
+
+def input_gradient(gradient: Tensor, weight: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
+    """The gradient of `x`, `(B, I, *S)`, from `gradient (B, O, *S_out)`."""
+    batch, channels, *rest = size
+    side_by_side = (1, batch * channels, *rest)
+    groups = batch * spec.groups
+    found = static_input_gradient(_side_by_side(gradient), weight.flatten(0, 1), side_by_side, spec, groups=groups)
+    return found.reshape(batch, channels, *rest)
+
+
+def weight_gradient(gradient: Tensor, x: Tensor, spec: ConvSpec) -> Tensor:
+    """The gradient of the weight, `(B, O, I/g, *k)`, from `gradient (B, O, *S_out)`."""
+    batch = x.shape[0]
+    shape = (batch * spec.out_channels, *spec.weight_shape[1:])
+    groups = batch * spec.groups
+    found = static_weight_gradient(_side_by_side(gradient), _side_by_side(x), shape, spec, groups=groups)
+    return found.reshape(batch, *spec.weight_shape)
+
+
+def _side_by_side(maps: Tensor) -> Tensor:
+    """`(B, C, *S)` → `(1, B·C, *S)`."""
+    return maps.reshape(1, maps.shape[0] * maps.shape[1], *maps.shape[2:])

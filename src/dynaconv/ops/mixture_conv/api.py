@@ -6,22 +6,55 @@ from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.choose import choose
 from dynaconv.ops.geometry import spec_of
-from dynaconv.ops.mixture_conv.grouped import grouped
-from dynaconv.ops.mixture_conv.reference import reference
+from dynaconv.ops.maps import with_bias
+from dynaconv.ops.mixture_conv import operator
+from dynaconv.ops.mixture_conv.algorithms import REGISTRY
+from dynaconv.ops.precision import autocast
+from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
-__all__ = ["ALGORITHMS", "mixture_conv", "run"]
+__all__ = ["mixture_conv", "run"]
 
-ALGORITHMS = {"grouped": grouped, "reference": reference}
+_mixture_conv = recomputed(operator)
 
 
 def run(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
     """Check, choose an algorithm, run it."""
     check_input(x, spec)
     check_kernel(x, kernel, spec)
-    return choose(algorithm, ALGORITHMS, "grouped")(x, kernel, spec)
+    REGISTRY.check_name(algorithm)
+    kernel = MixtureKernel(**{name: autocast(tensor, x) for name, tensor in vars(kernel).items()})
+    x, spec = padded(autocast(x, x), spec)
+    terms = _by_expert(kernel) if kernel.per_expert() else [kernel]
+    outputs = [_run_shared(x, term, spec, algorithm) for term in terms]
+    return with_bias(sum(outputs[1:], start=outputs[0]), kernel.bias())
+
+
+def _run_shared(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str) -> Tensor:
+    """Run a kernel whose scales all experts share, without its bias."""
+    name = REGISTRY.differentiable(algorithm, operator.problem_of(x, kernel, spec))
+    if name is not None:
+        y: Tensor = REGISTRY.algorithms[name].forward(x, kernel, spec)
+        return y
+    return _mixture_conv(x, kernel.bank, kernel.mixture, *kernel.scales, spec, algorithm)
+
+
+def _by_expert(kernel: MixtureKernel) -> list[MixtureKernel]:
+    """A kernel with scales per expert as a sum of kernels of one expert each."""
+    own = kernel.per_expert()
+
+    def part(name: str, k: int) -> Tensor | None:
+        scale: Tensor | None = getattr(kernel, name)
+        return scale[:, k] if scale is not None and name in own else scale
+
+    return [
+        MixtureKernel(
+            kernel.bank[k : k + 1], kernel.mixture[:, k : k + 1], *(part(name, k) for name in MixtureKernel.SCALES)
+        )
+        for k in range(kernel.bank.shape[0])
+    ]
 
 
 def mixture_conv(
@@ -55,13 +88,15 @@ def mixture_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"grouped"`, `"reference"`.
+        algorithm: `"auto"`, or one by name: `"static"`, `"per_sample"`, `"patches"`, `"grouped"`, `"expert_input"`,
+            `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.
 
     Raises:
         ArgumentError: an argument is not allowed, or a tensor's shape does not fit (ShapeError).
+        AlgorithmError: the algorithm asked for cannot run this problem.
 
     Example:
         >>> import torch

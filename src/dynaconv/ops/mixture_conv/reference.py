@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dynaconv.kernels import DenseKernel, MixtureKernel
+from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.dense_conv.reference import reference as dense_reference
 from dynaconv.spec import ConvSpec
 
@@ -13,7 +13,7 @@ __all__ = ["reference"]
 
 
 def reference(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
-    """`y_b = (Σ_k mixture[b,k] · tap_scale ⊙ in_scale ⊙ out_scale ⊙ bank[k]) * x_b + Σ_k mixture[b,k] · bias_bank[k]`.
+    """`y_b = (Σ_k mixture[b,k] · tap_scale ⊙ in_scale ⊙ out_scale ⊙ bank[k]) * x_b`; a bias is added by the caller.
 
     Args:
         x: `(B, I, *S)`.
@@ -25,14 +25,11 @@ def reference(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """
     batch, experts = kernel.mixture.shape
     weight = kernel.bank.new_zeros(batch, *kernel.bank.shape[1:], dtype=torch.float64)
-    bias = None if kernel.bias_bank is None else weight.new_zeros(batch, spec.out_channels)
     for b in range(batch):
         for k in range(experts):
             amount = kernel.mixture[b, k].double()
             weight = _added(weight, b, amount * _scaled_expert(kernel, spec, b, k))
-            if bias is not None and kernel.bias_bank is not None:
-                bias = _added(bias, b, amount * kernel.bias_bank[k].double())
-    return dense_reference(x, DenseKernel(weight, bias), spec)
+    return dense_reference(x, weight, spec)
 
 
 def _added(total: Tensor, b: int, term: Tensor) -> Tensor:

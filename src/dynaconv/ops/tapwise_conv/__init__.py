@@ -1,5 +1,6 @@
 """A convolution whose taps are weighted anew at every output position. `reference` defines it."""
 
-from dynaconv.ops.tapwise_conv.api import ALGORITHMS, run, tapwise_conv
+from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
+from dynaconv.ops.tapwise_conv.api import run, tapwise_conv
 
-__all__ = ["ALGORITHMS", "run", "tapwise_conv"]
+__all__ = ["REGISTRY", "run", "tapwise_conv"]

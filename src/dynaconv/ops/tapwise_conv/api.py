@@ -6,22 +6,34 @@ from torch import Tensor
 
 from dynaconv.kernels import TapwiseKernel
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.choose import choose
 from dynaconv.ops.geometry import spec_of
+from dynaconv.ops.maps import with_bias
+from dynaconv.ops.precision import autocast
+from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.static_conv import padded
+from dynaconv.ops.tapwise_conv import operator
+from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
 from dynaconv.ops.tapwise_conv.reference import reference
-from dynaconv.ops.tapwise_conv.unfold import unfold
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
-__all__ = ["ALGORITHMS", "run", "tapwise_conv"]
+__all__ = ["run", "tapwise_conv"]
 
-ALGORITHMS = {"unfold": unfold, "reference": reference}
+_tapwise_conv = recomputed(operator)
 
 
 def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
     """Check, choose an algorithm, run it."""
     check_input(x, spec)
     check_kernel(x, kernel, spec)
-    return choose(algorithm, ALGORITHMS, "unfold")(x, kernel, spec)
+    REGISTRY.check_name(algorithm)
+    weight, taps = autocast(kernel.weight, x), autocast(kernel.taps, x)
+    x, spec = padded(autocast(x, x), spec)
+    y = (
+        reference(x, weight, taps, spec)
+        if algorithm == "reference"
+        else _tapwise_conv(x, weight, taps, spec, algorithm)
+    )
+    return with_bias(y, kernel.bias)
 
 
 def tapwise_conv(
@@ -49,7 +61,7 @@ def tapwise_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"unfold"`, `"reference"`.
+        algorithm: `"auto"`, or one by name: `"unfold"`, `"shifts"`, `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.

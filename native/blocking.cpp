@@ -1,0 +1,79 @@
+#include "blocking.h"
+
+#include <algorithm>
+
+namespace dynaconv {
+namespace {
+
+// Floats that a thread may keep of one kind while others stay in a 1 MB second-level cache.
+constexpr long kResident = 64 * 1024;
+
+// Up to so many pixels, skipping the taps that fall on padding and sharing a bank's rows among samples pays.
+constexpr long kSmallMap = 400;
+
+// Enough items for some threads, without knowing how many there are.
+constexpr long kItems = 8;
+
+// `total` in equal parts of at most `most`.
+long even(long total, long most) { return ceil_div(total, ceil_div(total, std::max(1L, most))); }
+
+// Few pixels: kernels of four samples at a time, tap by tap, so that padding costs nothing and the bank's rows are
+// read once for many samples.
+Blocking small_map(const Problem& p, const BankShape& shape, long pixels, long sources) {
+    Blocking b{};
+    b.block_pixels = pixels;
+    b.run_pixels = 64;
+    b.taps_together = 1;
+    b.sample_group = 4;
+    b.row_chunk = even(shape.rows, std::clamp(1024 / shape.experts, 32L, 128L));
+    const long fit = std::min(2 * kResident / (pixels * kColumnBlock), 4 * kResident / (sources * b.row_chunk));
+    b.sample_block = std::clamp(fit, b.sample_group, 64L);
+    // Enough items for every thread comes before reading the bank once.
+    const long others = shape.groups * shape.column_blocks(), wanted = 2 * p.threads;
+    const long split = std::max(1L, p.samples * others / wanted);
+    b.sample_block = std::min(b.sample_block, std::max(b.sample_group, split));
+    return b;
+}
+
+// Many pixels: one sample's whole kernel, or as many rows of it as stay in cache, for a block of pixels.
+Blocking large_map(const Problem& p, const BankShape& shape, long pixels) {
+    Blocking b{};
+    b.taps_together = shape.taps;
+    b.sample_group = b.sample_block = 1;
+    // Blocks are independent of the threads, because sums over a map are made of one part per block.
+    const long items = shape.groups * shape.column_blocks() * p.samples;
+    b.block_pixels = std::clamp(pixels * items / kItems, 128L, 1024L);
+    b.row_chunk = even(shape.rows, 2 * kResident / (shape.taps * kColumnBlock));
+    return b;
+}
+
+}  // namespace
+
+Blocking choose_blocking(const Problem& p, Direction direction) {
+    const bool forward = direction == Direction::kForward;
+    const BankShape shape = bank_shape(p, !forward);
+    const long pixels = forward ? p.out_height * p.out_width : p.height * p.width;
+    const long sources = forward ? p.height * p.width : p.out_height * p.out_width;
+    const bool small = pixels <= kSmallMap && !shape.lane_columns;
+    Blocking b = small ? small_map(p, shape, pixels, sources) : large_map(p, shape, pixels);
+    if (shape.lane_columns) b.row_chunk = shape.rows;
+    b.sample_block = std::min(b.sample_block, static_cast<long>(p.samples));
+    return b;
+}
+
+Blocking gradient_blocking(const Problem& p) {
+    const BankShape shape = bank_shape(p, false);
+    const long pixels = p.out_height * p.out_width, sources = p.height * p.width;
+    Blocking b{};
+    b.block_pixels = 1024;
+    // The experts' gradients of an item stay in cache until all samples are in.
+    const long fit = 2 * kResident / (shape.experts * shape.taps * kColumnBlock);
+    b.row_chunk = even(shape.rows, std::clamp(fit, 16L, 64L));
+    const long block = std::min(pixels, b.block_pixels), source = sources * block / pixels;
+    const long lanes = shape.lane_columns ? kColumnBlock : 1;
+    b.sample_block = std::clamp(kResident / std::max(block * kColumnBlock, source * b.row_chunk * lanes), 1L, 64L);
+    if (b.sample_block > 4) b.sample_block -= b.sample_block % 4;
+    return b;
+}
+
+}  // namespace dynaconv

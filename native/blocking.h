@@ -1,0 +1,19 @@
+// How a pass is cut up, from the shapes alone: what fits in the cache levels, and enough items for every thread.
+#pragma once
+#include "plan.h"
+
+namespace dynaconv {
+
+struct Blocking {
+    long block_pixels;   // destination pixels of a block
+    long taps_together;  // taps assembled and multiplied at a time
+    long row_chunk;      // rows assembled at a time; for the bank gradient, rows of an item
+    long sample_block;   // samples of an item; for the bank gradient, slices packed at a time
+    long sample_group;   // samples assembled together
+    long run_pixels;     // destination pixels of a run, 0: all, every tap in one run
+};
+
+Blocking choose_blocking(const Problem& problem, Direction direction);
+Blocking gradient_blocking(const Problem& problem);
+
+}  // namespace dynaconv

@@ -1,0 +1,176 @@
+// The C interface that src/dynaconv/native/_library.py loads: plain pointers to float32, channels last, no checks
+// (the Python side has made them). Every function returns when its result is complete.
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "blocking.h"
+#include "pack.h"
+#include "parallel.h"
+#include "plan.h"
+#include "select.h"
+
+using namespace dynaconv;
+
+namespace {
+
+void run_convolution(const Problem& p, Direction direction, Convolution& c) {
+    const Blocking blocking = choose_blocking(p, direction);
+    const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
+    const bool forward = direction == Direction::kForward;
+    c.bank_shape = bank_shape(p, !forward);
+    c.samples = p.samples;
+    c.source_pixels = forward ? p.height * p.width : p.out_height * p.out_width;
+    c.source_channels = forward ? p.in_channels : p.out_channels;
+    c.destination_pixels = forward ? p.out_height * p.out_width : p.height * p.width;
+    c.destination_channels = forward ? p.out_channels : p.in_channels;
+    c.blocks = plan->blocks();
+    c.block_count = plan->block_count();
+    c.largest_source = plan->largest_source();
+    c.largest_destination = plan->largest_destination();
+    c.row_chunk = blocking.row_chunk;
+    c.sample_block = blocking.sample_block;
+    c.sample_group = blocking.sample_group;
+    c.most_taps = blocking.taps_together;
+    std::vector<float> dots;
+    float* const result = c.dots;
+    const long channels = c.samples * c.destination_channels;
+    if (c.partner) {
+        dots.resize(c.block_count * channels);
+        c.dots = dots.data();
+    }
+    parallel_for(p.threads, c.items(), kernels().convolve, &c);
+    if (!c.partner) return;
+    for (long i = 0; i < channels; ++i) {
+        float total = 0;
+        for (long b = 0; b < c.block_count; ++b) total += dots[b * channels + i];
+        result[i] = total;
+    }
+}
+
+// Sums the row ranges' and groups' parts in a fixed order, so that the result does not depend on the threads.
+void collect(const Problem& p, const Gradient& g, float* coefficients, float* scale_gradient) {
+    const BankShape& shape = g.bank_shape;
+    const long size = g.samples * shape.experts * shape.taps;
+    for (long i = 0; i < size; ++i) {
+        float total = 0;
+        for (long item = 0; item < g.items(); ++item) total += g.coefficient_parts[item * size + i];
+        coefficients[i] = total;
+    }
+    if (!scale_gradient) return;
+    const long columns = padded_columns(shape.columns);
+    for (long sample = 0; sample < g.samples; ++sample)
+        for (long o = 0; o < p.out_channels; ++o) {
+            const long group = o / shape.columns, column = o % shape.columns;
+            float total = 0;
+            for (long range = 0; range < g.row_ranges(); ++range)
+                total += g.scale_parts[((group * g.row_ranges() + range) * g.samples + sample) * columns + column];
+            scale_gradient[sample * p.out_channels + o] = total;
+        }
+}
+
+}  // namespace
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+int dynaconv_interface_version() { return kInterfaceVersion; }
+
+const char* dynaconv_isa() { return kernels().name; }
+
+int dynaconv_force_isa(const char* name) { return force_kernels(name) ? 1 : 0; }
+
+int64_t dynaconv_packed_floats(const Problem* p, int transposed) {
+    const BankShape shape = bank_shape(*p, transposed != 0);
+    return shape.experts * shape.groups * shape.group_size();
+}
+
+// A number that changes with the values of `floats`, from evenly spaced ones: it tells weights that were overwritten
+// from weights that were not, at no cost.
+uint64_t dynaconv_fingerprint(const float* data, int64_t floats) {
+    constexpr int64_t kSamples = 512;
+    uint64_t hash = 1469598103934665603u;
+    for (int64_t i = 0; i < kSamples; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, data + (floats - 1) * i / (kSamples - 1), sizeof bits);
+        hash = (hash ^ bits) * 1099511628211u;
+    }
+    return hash;
+}
+
+void dynaconv_pack(const Problem* p, const float* bank, int transposed, float* packed) {
+    pack_bank(*p, bank, transposed != 0, packed);
+}
+
+// y = conv(x, kernels) x out_scale + bias; coefficients: samples x experts x taps; in_scale, out_scale and bias may be null.
+void dynaconv_forward(const Problem* p, const float* x, const float* packed, const float* coefficients,
+                      const float* in_scale, const float* out_scale, const float* bias,
+                      float* y) {
+    Convolution c{};
+    c.source = x;
+    c.bank = packed;
+    c.coefficients = coefficients;
+    c.source_scale = in_scale;
+    c.destination_scale = out_scale;
+    c.bias = bias;
+    c.destination = y;
+    run_convolution(*p, Direction::kForward, c);
+}
+
+// The gradient of x and, where x is given, of in_scale (samples x in_channels).
+void dynaconv_input_gradient(const Problem* p, const float* y_gradient, const float* packed_transposed,
+                             const float* coefficients, const float* in_scale,
+                             const float* out_scale, const float* x, float* x_gradient, float* in_scale_gradient) {
+    Convolution c{};
+    c.source = y_gradient;
+    c.bank = packed_transposed;
+    c.coefficients = coefficients;
+    c.source_scale = out_scale;
+    c.destination_scale = in_scale;
+    c.destination = x_gradient;
+    c.partner = in_scale_gradient ? x : nullptr;
+    c.dots = in_scale_gradient;
+    run_convolution(*p, Direction::kInputGradient, c);
+}
+
+// The gradients of the bank (plain layout), of the coefficients and, where wanted, of out_scale (samples x out_channels).
+void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gradient, const float* packed,
+                            const float* coefficients, const float* in_scale,
+                            const float* out_scale, float* bank_gradient, float* coefficient_gradient,
+                            float* out_scale_gradient) {
+    const Blocking blocking = gradient_blocking(*p);
+    const auto plan = find_plan(*p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
+    Gradient g{};
+    g.bank_shape = bank_shape(*p, false);
+    g.samples = p->samples;
+    g.source_pixels = p->height * p->width;
+    g.destination_pixels = p->out_height * p->out_width;
+    g.source_channels = p->in_channels;
+    g.destination_channels = p->out_channels;
+    g.source = x;
+    g.gradient = y_gradient;
+    g.bank = packed;
+    g.coefficients = coefficients;
+    g.source_scale = in_scale;
+    g.destination_scale = out_scale;
+    g.blocks = plan->blocks();
+    g.block_count = plan->block_count();
+    g.largest_source = plan->largest_source();
+    g.largest_destination = plan->largest_destination();
+    g.row_range = blocking.row_chunk;
+    g.slice_block = blocking.sample_block;
+    const BankShape& shape = g.bank_shape;
+    std::unique_ptr<float[]> parts(new float[g.items() * g.samples * shape.experts * shape.taps]);
+    std::vector<float> scale_parts;
+    if (out_scale_gradient)
+        scale_parts.assign(shape.groups * g.row_ranges() * g.samples * padded_columns(shape.columns), 0.0f);
+    g.bank_gradient = bank_gradient;
+    g.coefficient_parts = parts.get();
+    g.scale_parts = out_scale_gradient ? scale_parts.data() : nullptr;
+    expect_writes(bank_gradient, p->experts * p->out_channels * shape.rows * shape.taps);
+    parallel_for(p->threads, g.items(), kernels().bank_gradient, &g);
+    collect(*p, g, coefficient_gradient, out_scale_gradient);
+}
+
+}  // extern "C"
+#pragma GCC visibility pop

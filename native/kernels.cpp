@@ -1,0 +1,15 @@
+// The kernels of one instruction set; compiled once for each, with that set's compiler flags.
+#include "convolve.h"
+#include "gradient.h"
+
+#define DYNACONV_TEXT(x) #x
+#define DYNACONV_NAME(x) DYNACONV_TEXT(x)
+
+namespace dynaconv {
+namespace DYNACONV_ISA {
+
+extern const Kernels kernels;
+const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item, gradient_item};
+
+}  // namespace DYNACONV_ISA
+}  // namespace dynaconv

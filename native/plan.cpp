@@ -1,0 +1,181 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+
+namespace dynaconv {
+namespace {
+
+constexpr int kOutside = -1;   // the tap falls on padding
+constexpr int kNoMatch = -2;   // the tap meets no pixel of a strided map
+
+struct Axis {
+    long source, destination, stride, pad, dilation;
+    bool forward;
+
+    int find(long position, long tap) const {
+        long at;
+        if (forward) {
+            at = position * stride - pad + tap * dilation;
+        } else {
+            const long shifted = position + pad - tap * dilation;
+            if (shifted % stride != 0) return kNoMatch;
+            at = shifted / stride;
+        }
+        return at < 0 || at >= source ? kOutside : static_cast<int>(at);
+    }
+};
+
+}  // namespace
+
+struct Plan::Geometry {
+    Axis y, x;
+    long kernel_width, taps;
+
+    Geometry(const Problem& p, bool forward)
+        : y{p.height, p.out_height, p.stride_y, p.pad_top, p.dilation_y, forward},
+          x{p.width, p.out_width, p.stride_x, p.pad_left, p.dilation_x, forward},
+          kernel_width(p.kernel_width), taps(p.kernel_height * p.kernel_width) {
+        if (!forward) {
+            std::swap(y.source, y.destination);
+            std::swap(x.source, x.destination);
+        }
+    }
+
+    int source(long pixel, long tap) const {
+        const int row = y.find(pixel / x.destination, tap / kernel_width);
+        const int column = x.find(pixel % x.destination, tap % kernel_width);
+        if (row == kNoMatch || column == kNoMatch) return kNoMatch;
+        if (row == kOutside || column == kOutside) return kOutside;
+        return static_cast<int>(row * x.source + column);
+    }
+};
+
+Plan::Plan(const Problem& problem, Direction direction, const Cut& cut) : cut_(cut) {
+    const Geometry geometry(problem, direction == Direction::kForward);
+    const long pixels = geometry.y.destination * geometry.x.destination;
+    const long blocks = ceil_div(pixels, cut.block_pixels);
+    compact_.assign(geometry.y.source * geometry.x.source, -1);
+    for (long b = 0; b < blocks; ++b) {
+        const long first = pixels * b / blocks;
+        add_block(geometry, first, pixels * (b + 1) / blocks - first);
+    }
+    compact_.clear();
+}
+
+long Plan::largest_source() const {
+    long largest = 0;
+    for (const auto& block : blocks_) largest = std::max<long>(largest, block.source_count);
+    return largest;
+}
+
+long Plan::largest_destination() const {
+    long largest = 0;
+    for (const auto& block : blocks_) largest = std::max<long>(largest, block.destination_count);
+    return largest;
+}
+
+const int* Plan::keep(std::vector<int> values) {
+    integers_.push_back(std::move(values));
+    return integers_.back().data();
+}
+
+void Plan::add_block(const Geometry& geometry, long first, long count) {
+    std::vector<int> used;
+    for (long pixel = first; pixel < first + count; ++pixel)
+        for (long tap = 0; tap < geometry.taps; ++tap) {
+            const int source = geometry.source(pixel, tap);
+            if (source >= 0 && compact_[source] < 0) {
+                compact_[source] = 0;
+                used.push_back(source);
+            }
+        }
+    std::sort(used.begin(), used.end());
+    for (size_t i = 0; i < used.size(); ++i) compact_[used[i]] = static_cast<int>(i);
+    BlockTable block{};
+    block.source_count = static_cast<int>(used.size());
+    block.source_pixels = keep(used);
+    block.first_destination = static_cast<int>(first);
+    block.destination_count = static_cast<int>(count);
+    groups_.emplace_back();
+    for (long tap = 0; tap < geometry.taps; tap += cut_.taps_together)
+        add_runs(geometry, block, tap, std::min(cut_.taps_together, geometry.taps - tap));
+    block.groups = groups_.back().data();
+    block.group_count = static_cast<int>(groups_.back().size());
+    blocks_.push_back(block);
+    for (int source : used) compact_[source] = -1;
+}
+
+void Plan::add_runs(const Geometry& geometry, BlockTable& block, long first_tap, long tap_count) {
+    std::vector<Run> runs;
+    if (cut_.run_pixels > 0) {
+        const long parts = ceil_div(block.destination_count, cut_.run_pixels);
+        for (long part = 0; part < parts; ++part) {
+            const long first = block.destination_count * part / parts;
+            const long next = block.destination_count * (part + 1) / parts;
+            for (int tap = 0; tap < tap_count; ++tap)
+                add_single_tap(geometry, block, first_tap, tap, first, next - first, runs);
+        }
+    } else
+        add_classes(geometry, block, first_tap, tap_count, runs);
+    runs_.push_back(std::move(runs));
+    groups_.back().push_back({static_cast<int>(first_tap), static_cast<int>(tap_count), runs_.back().data(),
+                              static_cast<int>(runs_.back().size())});
+}
+
+// Only the pixels that the tap really meets: on small maps a third of all pairs is padding.
+void Plan::add_single_tap(const Geometry& geometry, const BlockTable& block, long first_tap, int tap,
+                          long first_pixel, long pixels, std::vector<Run>& runs) {
+    std::vector<int> source, destination;
+    for (long pixel = first_pixel; pixel < first_pixel + pixels; ++pixel) {
+        const int from = geometry.source(block.first_destination + pixel, first_tap + tap);
+        if (from < 0) continue;
+        source.push_back(compact_[from]);
+        destination.push_back(static_cast<int>(pixel));
+    }
+    if (source.empty()) return;
+    const int count = static_cast<int>(source.size());
+    runs.push_back({keep({tap}), 1, keep(std::move(source)), keep(std::move(destination)), count});
+}
+
+// Pixels grouped by the taps that can meet them; they differ only where a strided convolution is reversed.
+void Plan::add_classes(const Geometry& geometry, const BlockTable& block, long first_tap, long tap_count,
+                       std::vector<Run>& runs) {
+    std::map<std::vector<int>, std::vector<int>> classes;
+    std::vector<int> taps;
+    for (int pixel = 0; pixel < block.destination_count; ++pixel) {
+        taps.clear();
+        for (int tap = 0; tap < tap_count; ++tap)
+            if (geometry.source(block.first_destination + pixel, first_tap + tap) != kNoMatch) taps.push_back(tap);
+        if (!taps.empty()) classes[taps].push_back(pixel);
+    }
+    for (const auto& [members, pixels] : classes) {
+        std::vector<int> source;
+        for (int tap : members)
+            for (int pixel : pixels) {
+                const int from = geometry.source(block.first_destination + pixel, first_tap + tap);
+                source.push_back(from < 0 ? block.source_count : compact_[from]);
+            }
+        runs.push_back({keep(members), static_cast<int>(members.size()), keep(std::move(source)), keep(pixels),
+                        static_cast<int>(pixels.size())});
+    }
+}
+
+std::shared_ptr<const Plan> find_plan(const Problem& p, Direction direction, const Plan::Cut& cut) {
+    constexpr size_t kMostPlans = 256;
+    using Key = std::array<int64_t, 16>;
+    static std::map<Key, std::shared_ptr<const Plan>> plans;
+    static std::mutex mutex;
+    const Key key{p.height, p.width, p.out_height, p.out_width, p.kernel_height, p.kernel_width, p.stride_y, p.stride_x,
+                  p.pad_top, p.pad_left, p.dilation_y, p.dilation_x, direction == Direction::kForward,
+                  cut.block_pixels, cut.taps_together, cut.run_pixels};
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (plans.size() >= kMostPlans && plans.count(key) == 0) plans.clear();
+    auto& plan = plans[key];
+    if (!plan) plan = std::make_shared<const Plan>(p, direction, cut);
+    return plan;
+}
+
+}  // namespace dynaconv

@@ -1,0 +1,59 @@
+// The part of a source map that an item reads: closely packed, scaled, and followed by a zero pixel for the padding.
+#pragma once
+#include "passes.h"
+#include "vector.h"
+
+namespace dynaconv {
+namespace DYNACONV_ISA {
+
+// Rows (source channels of a group); lane by lane also the columns whose own channels are wanted.
+struct SourcePart {
+    long group, row, rows, column, width;
+};
+
+static void pack_rows(const float* from, long channels, const float* scale, const BlockTable& block, long rows,
+                      float* to) {
+    for (int p = 0; p < block.source_count; ++p, to += rows) {
+        const float* x = from + block.source_pixels[p] * channels;
+        if (scale)
+            for (long r = 0; r < rows; ++r) to[r] = x[r] * scale[r];
+        else
+            for (long r = 0; r < rows; ++r) to[r] = x[r];
+    }
+    clear(to, rows);
+}
+
+// To is [pixel][row][column of the part]: column c of the bank reads its group's channel of that row.
+static void pack_lanes(const BankShape& shape, const float* from, long channels, const float* scale,
+                       const BlockTable& block, const SourcePart& part, float* to) {
+    const long columns = least(part.width, shape.columns - part.column);
+    for (int p = 0; p < block.source_count; ++p) {
+        const float* x = from + block.source_pixels[p] * channels;
+        for (long r = 0; r < part.rows; ++r, to += part.width) {
+            for (long c = 0; c < columns; ++c) {
+                const long channel = (part.column + c) / shape.lane_columns * shape.rows + part.row + r;
+                to[c] = scale ? x[channel] * scale[channel] : x[channel];
+            }
+            for (long c = columns; c < part.width; ++c) to[c] = 0;
+        }
+    }
+    clear(to, part.rows * part.width);
+}
+
+template <class Pass>
+static void pack_source(const Pass& pass, const BlockTable& block, long sample, const SourcePart& part, float* to) {
+    const BankShape& shape = pass.bank_shape;
+    const long channels = pass.source_channels;
+    const float* from = pass.source + sample * pass.source_pixels * channels;
+    const float* scale = pass.source_scale ? pass.source_scale + sample * channels : nullptr;
+    const long channel = part.group * shape.rows + part.row;
+    if (!shape.lane_columns)
+        pack_rows(from + channel, channels, scale ? scale + channel : nullptr, block, part.rows, to);
+    else if (shape.rows == 1 && shape.lane_columns == 1 && part.column + part.width <= shape.columns)
+        pack_rows(from + part.column, channels, scale ? scale + part.column : nullptr, block, part.width, to);
+    else
+        pack_lanes(shape, from, channels, scale, block, part, to);
+}
+
+}  // namespace DYNACONV_ISA
+}  // namespace dynaconv

@@ -1,0 +1,78 @@
+"""The algorithms of `dense_conv`, with what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Protocol
+
+from torch import Tensor
+
+from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
+from dynaconv.ops.dense_conv import grouped, patches, per_sample
+from dynaconv.ops.dense_conv.reference import reference
+from dynaconv.spec import ConvSpec
+
+__all__ = ["REGISTRY", "DenseAlgorithm"]
+
+
+class DenseAlgorithm(Protocol):
+    """An algorithm of `dense_conv`: a module with these functions, see there."""
+
+    def forward(self, x: Tensor, weight: Tensor, spec: ConvSpec) -> Tensor:
+        """`(B, I, *S)` → `(B, O, *S_out)`."""
+
+    def input_gradient(self, gradient: Tensor, weight: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
+        """`(B, O, *S_out)` → `(B, I, *S)`."""
+
+    def weight_gradient(self, gradient: Tensor, x: Tensor, spec: ConvSpec) -> Tensor:
+        """`(B, O, *S_out)` → `(B, O, I/g, *k)`."""
+
+
+def _grouped_cost(problem: Problem) -> Cost:
+    return Cost(macs=1.2 * problem.macs, traffic=4 * problem.kernel_numbers, calls=3, memory=problem.kernel_numbers)
+
+
+def _per_sample_cost(problem: Problem) -> Cost:
+    return Cost(macs=1.2 * problem.macs, traffic=problem.kernel_numbers, calls=2 * problem.batch)
+
+
+def _patches_cost(problem: Problem) -> Cost:
+    columns = problem.batch * problem.positions * problem.spec.in_channels * problem.spec.taps
+    laid_out = columns if prod(problem.spec.kernel_size) > 1 else 0
+    return Cost(macs=1.3 * problem.macs, traffic=laid_out + problem.kernel_numbers, calls=4, memory=laid_out)
+
+
+def _reference_cost(problem: Problem) -> Cost:
+    return Cost(macs=4 * problem.macs, calls=10 * problem.batch, memory=2 * problem.kernel_numbers)
+
+
+def _backward(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost]:
+    """A backward pass: two convolutions."""
+
+    def cost(problem: Problem) -> Cost:
+        once = forward(problem)
+        return Cost(2 * once.macs, 2 * once.traffic, 2 * once.calls, 2 * once.memory)
+
+    return cost
+
+
+def _gradients(algorithm: DenseAlgorithm) -> Callable[..., tuple[Tensor | None, Tensor | None]]:
+    """Both gradients by an algorithm's two functions."""
+
+    def backward(
+        gradient: Tensor, x: Tensor, weight: Tensor, spec: ConvSpec, wanted: Sequence[bool]
+    ) -> tuple[Tensor | None, Tensor | None]:
+        to_x = algorithm.input_gradient(gradient, weight, x.shape, spec) if wanted[0] else None
+        return to_x, algorithm.weight_gradient(gradient, x, spec) if wanted[1] else None
+
+    return backward
+
+
+REGISTRY = Registry(
+    Algorithm("per_sample", per_sample.forward, _gradients(per_sample), _per_sample_cost, _backward(_per_sample_cost)),
+    Algorithm("patches", patches.forward, _gradients(patches), _patches_cost, _backward(_patches_cost)),
+    Algorithm("grouped", grouped.forward, _gradients(grouped), _grouped_cost, _backward(_grouped_cost)),
+    # Autograd differentiates it.
+    Algorithm("reference", reference, None, _reference_cost, _backward(_reference_cost)),
+)

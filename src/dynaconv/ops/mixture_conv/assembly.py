@@ -1,0 +1,92 @@
+"""Mixing experts into kernels, a block at a time, and taking the gradient of the mixed kernels apart again.
+
+Shapes: b samples of a block, K experts, g groups, o of the O/g output channels of a group, R = I/g, T taps. A block of
+the bank is `(K, g, o, R, T)`, the kernels mixed from it `(b, g, o, R, T)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from dynaconv.kernels import MixtureKernel
+from dynaconv.spec import ConvSpec
+
+__all__ = ["KernelBlock", "KernelGradients", "grouped_bank"]
+
+
+def grouped_bank(kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
+    """The bank as `(K, g, O/g, R, T)`, a view where it is contiguous."""
+    experts, out_channels, in_per_group, *size = kernel.bank.shape
+    return kernel.bank.reshape(experts, spec.groups, out_channels // spec.groups, in_per_group, prod(size))
+
+
+@dataclass(frozen=True)
+class KernelBlock:
+    """The kernels of some samples for some output channels.
+
+    Attributes:
+        samples: which samples.
+        outputs: which output channels of each group.
+        mixed: the mixture of the experts alone, `(b, g, o, R, T)`.
+        weight: the same with the tap scales.
+    """
+
+    samples: slice
+    outputs: slice
+    mixed: Tensor
+    weight: Tensor
+
+    @classmethod
+    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -> KernelBlock:
+        """Mix a block; `bank` is `grouped_bank(kernel, spec)`."""
+        part = bank[:, :, outputs]
+        mixture = kernel.mixture[samples]
+        mixed = (mixture @ part.flatten(1)).view(mixture.shape[0], *part.shape[1:])
+        scale = kernel.tap_scale
+        weight = mixed if scale is None else mixed * scale[samples].flatten(1)[:, None, None, None]
+        return cls(samples, outputs, mixed, weight)
+
+
+class KernelGradients:
+    """Gradients of the bank and its coefficients, gathered block by block in at least float32.
+
+    Attributes:
+        bank: `(K, O, I/g, *k)`.
+        mixture: `(B, K)`.
+        tap_scale: `(B, *k)` or `None`.
+        out_scale: `(B, O)` or `None`.
+    """
+
+    def __init__(self, kernel: MixtureKernel, spec: ConvSpec) -> None:
+        dtype = torch.promote_types(kernel.bank.dtype, torch.float32)
+        self._kernel, self._bank = kernel, grouped_bank(kernel, spec)
+        self.bank = torch.zeros_like(kernel.bank, dtype=dtype, memory_format=torch.contiguous_format)
+        self.mixture = torch.zeros_like(kernel.mixture, dtype=dtype)
+        self.tap_scale = None if kernel.tap_scale is None else torch.zeros_like(kernel.tap_scale, dtype=dtype)
+        self.out_scale = None if kernel.out_scale is None else torch.zeros_like(kernel.out_scale, dtype=dtype)
+        self._out_groups = (spec.groups, spec.out_channels // spec.groups)
+
+    def add(self, block: KernelBlock, gradient: Tensor) -> None:
+        """Add what a block's kernels contribute.
+
+        Args:
+            block: the kernels.
+            gradient: of `block.weight`, before the output scales, `(b, g, o, R, T)`; overwritten.
+        """
+        kernel, samples, outputs = self._kernel, block.samples, block.outputs
+        if kernel.out_scale is not None and self.out_scale is not None:
+            found = (gradient * block.weight).sum((3, 4))
+            self.out_scale[samples].unflatten(1, self._out_groups)[..., outputs] += found
+            gradient.mul_(kernel.out_scale[samples].unflatten(1, self._out_groups)[..., outputs, None, None])
+        if kernel.tap_scale is not None and self.tap_scale is not None:
+            found = (gradient * block.mixed).sum((1, 2, 3))
+            self.tap_scale[samples].flatten(1).add_(found)
+            gradient.mul_(kernel.tap_scale[samples].flatten(1)[:, None, None, None])
+        flat, part = gradient.flatten(1), self._bank[:, :, outputs]
+        total = self.bank.view(self._bank.shape)[:, :, outputs]
+        total += (kernel.mixture[samples].t() @ flat).view(part.shape)
+        self.mixture[samples] += flat @ part.flatten(1).t()

@@ -1,0 +1,158 @@
+"""Operators that keep only their inputs between the passes: one autograd function, made for each operator.
+
+An operator is three plain functions over a list of tensors. From them come: an autograd function that saves the inputs
+alone and has the backward pass compute again what the forward pass dropped; opaque library operators, so that a
+compiler sees one node whose batch size stays free; a rule for `torch.func.vmap`; and second derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dynaconv.ops.geometry import spec_from_numbers
+from dynaconv.spec import ConvSpec
+
+__all__ = ["Operator", "recomputed"]
+
+Tensors = Sequence[Tensor | None]
+
+
+class Operator(Protocol):
+    """What an operator is made of; a module with these functions."""
+
+    @property
+    def NAME(self) -> str:
+        """What it is called."""
+
+    @property
+    def TENSORS(self) -> tuple[str, ...]:
+        """Names of the tensors, the input first, the weight second."""
+
+    def forward(self, tensors: Tensors, spec: ConvSpec, algorithm: str) -> Tensor:
+        """The output."""
+
+    def backward(
+        self, gradient: Tensor, tensors: Tensors, spec: ConvSpec, algorithm: str, wanted: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """The gradient of every tensor, `None` where there is none or it is not wanted."""
+
+    def formula(self, tensors: Tensors, spec: ConvSpec) -> Tensor:
+        """The output, in operations that autograd knows."""
+
+
+def recomputed(operator: Operator) -> Callable[..., Tensor]:
+    """The operator as a differentiable function `f(*tensors, spec, algorithm)`."""
+    forward, backward = _library_operators(operator)
+    count = len(operator.TENSORS)
+
+    class Recomputed(torch.autograd.Function):
+        @staticmethod
+        def forward(*arguments: Any) -> Tensor:
+            return forward(*arguments)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            ctx.save_for_backward(*inputs[:count])
+            ctx.geometry, ctx.algorithm = inputs[count:]
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Any:
+            tensors, wanted = ctx.saved_tensors, list(ctx.needs_input_grad[:count])
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+                found = _differentiable_gradients(operator, gradient, tensors, ctx.geometry, wanted)
+            else:
+                found = backward(gradient, *tensors, ctx.geometry, ctx.algorithm, wanted)
+            return (*(g if w else None for g, w in zip(found, wanted, strict=True)), None, None)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
+            rows = (_row(in_dims, arguments, i) for i in range(info.batch_size))
+            return torch.stack([Recomputed.apply(*row) for row in rows]), 0
+
+    def call(*arguments: Any) -> Tensor:
+        *tensors, spec, algorithm = arguments
+        y: Tensor = Recomputed.apply(*tensors, spec.numbers, algorithm)
+        return y
+
+    return call
+
+
+def _row(in_dims: tuple[Any, ...], arguments: tuple[Any, ...], i: int) -> list[Any]:
+    """Row i of the arguments that are mapped, the others as they are."""
+    mapped = (isinstance(a, Tensor) and d is not None for d, a in zip(in_dims, arguments, strict=True))
+    return [a.select(d, i) if m else a for a, d, m in zip(arguments, in_dims, mapped, strict=True)]
+
+
+def _spec(tensors: Tensors, numbers: Sequence[int]) -> ConvSpec:
+    x, weight = tensors[:2]
+    assert x is not None
+    assert weight is not None
+    # A compiler may have left them open; the geometry of a layer does not change.
+    shape = tuple(int(n) for n in weight.shape[-x.dim() :])
+    return spec_from_numbers(int(x.shape[1]), shape, tuple(int(n) for n in numbers))
+
+
+def _differentiable_gradients(
+    operator: Operator, gradient: Tensor, tensors: Tensors, numbers: Sequence[int], wanted: list[bool]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again, by autograd through the formula."""
+    y = operator.formula(tensors, _spec(tensors, numbers))
+    leaves = [t for t, w in zip(tensors, wanted, strict=True) if w and t is not None]
+    found = iter(torch.autograd.grad(y, leaves, gradient, create_graph=True, allow_unused=True, materialize_grads=True))
+    return [next(found) if w else None for w in wanted]
+
+
+def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Callable[..., list[Tensor | None]]]:
+    """The forward and the backward pass; opaque to a compiler, plain functions otherwise."""
+    count = len(operator.TENSORS)
+    names = ", ".join(f"Tensor? {name}" for name in operator.TENSORS).replace("Tensor? x", "Tensor x")
+    geometry = f"{names}, int[] geometry, str algorithm"
+
+    def forward(*arguments: Any) -> Tensor:
+        *tensors, numbers, algorithm = arguments
+        return operator.forward(tensors, _spec(tensors, numbers), algorithm)
+
+    def backward(gradient: Tensor, *arguments: Any) -> list[Tensor]:
+        *tensors, numbers, algorithm, wanted = arguments
+        found = operator.backward(gradient, tensors, _spec(tensors, numbers), algorithm, wanted)
+        # A library operator returns tensors alone: an empty one stands for no gradient.
+        return [gradient.new_empty(0) if g is None else g for g in found]
+
+    def shape_of_output(*arguments: Any) -> Tensor:
+        *tensors, numbers, _ = arguments
+        x, spec = tensors[0], _spec(tensors, numbers)
+        y: Tensor = x.new_empty(x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+        return y
+
+    def shapes_of_gradients(gradient: Tensor, *arguments: Any) -> list[Tensor]:
+        tensors, wanted = arguments[:count], arguments[-1]
+        return [
+            gradient.new_empty(0) if t is None or not w else torch.empty_like(t, memory_format=torch.contiguous_format)
+            for t, w in zip(tensors, wanted, strict=True)
+        ]
+
+    forward_op = torch.library.custom_op(
+        f"dynaconv::{operator.NAME}", forward, mutates_args=(), schema=f"({geometry}) -> Tensor"
+    )
+    forward_op.register_fake(shape_of_output)
+    backward_op = torch.library.custom_op(
+        f"dynaconv::{operator.NAME}_gradients",
+        backward,
+        mutates_args=(),
+        schema=f"(Tensor gradient, {geometry}, bool[] wanted) -> Tensor[]",
+    )
+    backward_op.register_fake(shapes_of_gradients)
+
+    def run(plain: Callable[..., Any], opaque: Callable[..., Any]) -> Callable[..., Any]:
+        # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
+        return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
+
+    library = torch.ops.dynaconv
+    return (
+        run(forward, getattr(library, operator.NAME).default),
+        run(backward, getattr(library, f"{operator.NAME}_gradients").default),
+    )
