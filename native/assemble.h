@@ -6,6 +6,7 @@
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
+constexpr int kAhead = 256;       // floats that are asked for early
 constexpr int kMostTogether = 4;  // samples, and experts, combined in one sweep over the weights
 
 // out[s] (+)= sum over E experts of coefficient[s][e] x weights[e]; each weight is read once for S samples.
@@ -17,7 +18,10 @@ static inline void combine(const float* const* weights, const float (*coefficien
         for (int e = 0; e < E; ++e) c[s][e] = Vector{} + coefficient[s][e];
     for (long i = 0; i < floats; i += kLanes) {
         Vector w[E];
-        for (int e = 0; e < E; ++e) w[e] = load(weights[e] + i);
+        for (int e = 0; e < E; ++e) {
+            w[e] = load(weights[e] + i);
+            __builtin_prefetch(weights[e] + i + kAhead);
+        }
         for (int s = 0; s < S; ++s) {
             // From zero, not from a product: of two products the compiler may fuse either, and so round differently.
             Vector v = Vector{};

@@ -39,6 +39,7 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
         dots.resize(c.block_count * channels);
         c.dots = dots.data();
     }
+    expect_writes(c.destination, c.samples * c.destination_pixels * c.destination_channels);
     parallel_for(p.threads, c.items(), kernels().convolve, &c);
     if (!c.partner) return;
     for (long i = 0; i < channels; ++i) {

@@ -27,13 +27,16 @@ static void pack_rows(const float* from, long channels, const float* scale, cons
 static void pack_lanes(const BankShape& shape, const float* from, long channels, const float* scale,
                        const BlockTable& block, const SourcePart& part, float* to) {
     const long columns = least(part.width, shape.columns - part.column);
+    int first[kColumnBlock];  // the channel that a column reads in row 0
+    for (long c = 0; c < columns; ++c)
+        first[c] = static_cast<int>((part.column + c) / shape.lane_columns * shape.rows + part.row);
     for (int p = 0; p < block.source_count; ++p) {
         const float* x = from + block.source_pixels[p] * channels;
         for (long r = 0; r < part.rows; ++r, to += part.width) {
-            for (long c = 0; c < columns; ++c) {
-                const long channel = (part.column + c) / shape.lane_columns * shape.rows + part.row + r;
-                to[c] = scale ? x[channel] * scale[channel] : x[channel];
-            }
+            if (scale)
+                for (long c = 0; c < columns; ++c) to[c] = x[first[c] + r] * scale[first[c] + r];
+            else
+                for (long c = 0; c < columns; ++c) to[c] = x[first[c] + r];
             for (long c = columns; c < part.width; ++c) to[c] = 0;
         }
     }
