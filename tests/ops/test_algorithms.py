@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 import torch
 from hypothesis import given, settings
-from support.agreement import assert_agrees
+from support.agreement import assert_agrees, tolerance
 from support.problems import GRID, Problem, problems
 from torch import Tensor
 
-from dynaconv import ops
+from dynaconv import native, ops
 from dynaconv.errors import AlgorithmError
 from dynaconv.kernels import Kernel
 from dynaconv.ops.dense_conv import REGISTRY as DENSE
@@ -28,16 +28,26 @@ FAST = [
 
 def check(op: str, name: str, problem: Problem) -> None:
     """The algorithm, forced by name, against the reference; where it cannot run, that it says so."""
-    kernel, spec = getattr(problem, op)(), problem.spec
+    dtype = dtype_of(name)
+    kernel, spec = getattr(problem, op)(dtype), problem.spec
     reasons = refusal(name, problem) if op == "mixture" else None
     with pytest.raises(AlgorithmError, match=reasons) if reasons else nullcontext():
-        assert_agrees(partial(ops.conv, algorithm=name), REFERENCE, problem.input(), kernel, spec)
+        assert_agrees(partial(ops.conv, algorithm=name), REFERENCE, problem.input(dtype), kernel, spec)
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The compiled kernels know float32 alone; everything else is compared in float64."""
+    return torch.float32 if name == "native" else torch.float64
 
 
 def refusal(name: str, problem: Problem) -> str | None:
     """Why an algorithm of `mixture_conv` cannot run a problem; scales per expert are run one expert at a time."""
     taps = "tap_scale" in problem.scales
     one_by_one = problem.per_expert and len(set(problem.scales) - {"bias_bank"}) > 0
+    if name == "native" and len(problem.size) == 3:
+        return "3d: only 1d and 2d"
+    if name == "native" and native.status().state != "on":
+        return "native kernels are off"
     if name == "static" and problem.experts > 1 and not one_by_one:
         return f"K={problem.experts}: several experts need mixing"
     if name == "static" and taps:
@@ -70,8 +80,10 @@ RUNNABLE = [(op, name) for op, name in FAST if name not in ("static", "expert_in
 @pytest.mark.parametrize(("op", "name"), RUNNABLE)
 @pytest.mark.parametrize("problem", ["all scales", "groups", "pointwise", "3d"])
 def test_memory_formats(op: str, name: str, problem: str) -> None:
-    made = GRID[problem]
-    x, kernel = made.input(), getattr(made, op)()
+    made, dtype = GRID[problem], dtype_of(name)
+    if refusal(name, made):
+        return
+    x, kernel = made.input(dtype), getattr(made, op)(dtype)
     expected = REFERENCE(x, kernel, made.spec)
     last = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
     layouts = {
@@ -81,7 +93,7 @@ def test_memory_formats(op: str, name: str, problem: str) -> None:
     }
     for layout in layouts.values():
         assert layout.stride() != x.stride()
-        torch.testing.assert_close(ops.conv(layout, kernel, made.spec, name), expected)
+        torch.testing.assert_close(ops.conv(layout, kernel, made.spec, name), expected, **tolerance(dtype))
 
 
 @pytest.mark.parametrize("name", ["auto", "per_sample", "patches"])
@@ -97,7 +109,7 @@ def test_float32_stays_float32(op: str, name: str) -> None:
     x, kernel = made.input(torch.float32), getattr(made, op)(torch.float32)
     found, expected = ops.conv(x, kernel, made.spec, name), REFERENCE(x, kernel, made.spec)
     assert found.dtype == expected.dtype == torch.float32
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found, expected, **tolerance(torch.float32))
 
 
 @pytest.mark.parametrize("op", OPERATORS)

@@ -18,20 +18,19 @@ from dynaconv.spec import ConvSpec
 __all__ = ["bank_gradient", "forward", "input_gradient", "why_not"]
 
 
-def why_not(x: Tensor, bank: Tensor, spec: ConvSpec) -> tuple[str, ...]:
+def why_not(spec: ConvSpec, dtype: str = "float32", device: str = "cpu") -> tuple[str, ...]:
     """The reasons why the fused kernels cannot run on a problem; empty where they can.
 
     Args:
-        x: `(B, I, *S)`.
-        bank: `(K, O, I/g, *k)`.
         spec: the geometry.
+        dtype: the numbers' type, as torch names it.
+        device: the device's type.
     """
     facts = {
         f"native kernels are {status()}": status().state != "on",
         f"{spec.dims}d: only 1d and 2d": spec.dims > 2,
         f"padding_mode={spec.padding_mode!r}: only zeros": spec.padding_mode != "zeros",
-        f"x is {x.dtype} on {x.device}: only float32 on the CPU": not _fits(x),
-        f"bank is {bank.dtype} on {bank.device}: only float32 on the CPU": not _fits(bank),
+        f"{dtype} on {device}: only float32 on the CPU": (dtype, device) != ("float32", "cpu"),
     }
     return tuple(reason for reason, holds in facts.items() if holds)
 
@@ -151,10 +150,6 @@ def bank_gradient(
     results = (gradient, coefficient_gradient, scale_gradient)
     _call("bank_gradient", problem, image, image_gradient, floats, *given, *results)
     return results
-
-
-def _fits(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.float32 and tensor.device.type == "cpu"
 
 
 def _image(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from math import ceil, prod
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.ops.dense_conv import grouped, per_sample
-from dynaconv.ops.mixture_conv import expert_input, patches, static
+from dynaconv.ops.mixture_conv import expert_input, fused, patches, static
 from dynaconv.ops.mixture_conv.reference import reference
 from dynaconv.ops.mixture_conv.sample_blocks import SampleBlocks
 
@@ -63,6 +63,11 @@ def _twice(cost: Cost) -> Cost:
     return Cost(2 * cost.macs, 2.5 * cost.traffic, 2.5 * cost.calls, 2 * cost.memory)
 
 
+def _fused_cost(problem: Problem) -> Cost:
+    # A sample's kernel is mixed once per block of its pixels, from a bank that the cache holds.
+    return Cost(macs=1.1 * problem.macs + 0.5 * _mixing(problem), calls=3)
+
+
 def _wide_cost(problem: Problem) -> Cost:
     copies = problem.experts * problem.batch * problem.spec.in_channels * prod(problem.size)
     return Cost(macs=problem.experts * problem.macs, traffic=copies, calls=4, memory=copies)
@@ -87,6 +92,7 @@ def _backward(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost]:
 
 
 REGISTRY = Registry(
+    Algorithm("native", fused.forward, fused.backward, _fused_cost, _backward(_fused_cost), fused.why_not),
     Algorithm("per_sample", _PER_SAMPLE.forward, _PER_SAMPLE.backward, _per_sample_cost, _backward(_per_sample_cost)),
     Algorithm("patches", patches.forward, patches.backward, _patches_cost, _backward(_patches_cost)),
     Algorithm("grouped", _GROUPED.forward, _GROUPED.backward, _grouped_cost, _backward(_grouped_cost)),

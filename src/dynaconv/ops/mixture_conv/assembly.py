@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
+from dynaconv.ops.mixture_conv.gradients import MixtureGradients
+from dynaconv.ops.mixture_conv.input_scale import InputGradients
 from dynaconv.spec import ConvSpec
 
 __all__ = ["KernelBlock", "KernelGradients", "grouped_bank"]
@@ -90,3 +92,7 @@ class KernelGradients:
         total = self.bank.view(self._bank.shape)[:, :, outputs]
         total += (kernel.mixture[samples].t() @ flat).view(part.shape)
         self.mixture[samples] += flat @ part.flatten(1).t()
+
+    def together(self, to_x: InputGradients) -> MixtureGradients:
+        """With those of the input, the gradients of all tensors."""
+        return MixtureGradients(to_x.input, self.bank, self.mixture, self.tap_scale, to_x.scale, self.out_scale)

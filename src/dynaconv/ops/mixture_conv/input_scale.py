@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.maps import on_map
 
-__all__ = ["InputGradients", "Wanted", "scaled"]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which gradients a backward pass is asked for: the input's (and its scale's), the kernel's parts'."""
-
-    input: bool = True
-    kernel: bool = True
+__all__ = ["InputGradients", "scaled"]
 
 
 def scaled(maps: Tensor, scale: Tensor | None, samples: slice) -> Tensor:

@@ -11,8 +11,7 @@ from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.dense_conv import grouped
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
-from dynaconv.ops.mixture_conv.assembly import KernelGradients
-from dynaconv.ops.mixture_conv.input_scale import Wanted
+from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
 
@@ -60,18 +59,15 @@ def backward(
     to_x, to_bank, to_mixture, to_taps, to_in, to_out = wanted
     asked = Wanted(input=to_x or to_in, kernel=to_bank or to_mixture or to_taps or to_out)
 
-    def run(candidate: Algorithm) -> tuple[Tensor | None, Tensor | None, KernelGradients]:
+    def run(candidate: Algorithm) -> MixtureGradients:
         assert candidate.backward is not None
-        found: tuple[Tensor | None, Tensor | None, KernelGradients]
-        found = candidate.backward(gradient, x, kernel, spec, asked)
+        found: MixtureGradients = candidate.backward(gradient, x, kernel, spec, asked)
         return found
 
-    problem = problem_of(x, kernel, spec)
-    input, in_scale, found = run(REGISTRY.choose(algorithm, problem, backward=True, run=run))
-    gradients = (input, found.bank, found.mixture, found.tap_scale, in_scale, found.out_scale)
+    found = run(REGISTRY.choose(algorithm, problem_of(x, kernel, spec), backward=True, run=run))
     return [
-        g.to(tensor.dtype) if w and g is not None and tensor is not None else None
-        for g, tensor, w in zip(gradients, tensors, wanted, strict=True)
+        g.to(tensor.dtype) if w and tensor is not None and (g := getattr(found, name)) is not None else None
+        for name, tensor, w in zip(TENSORS, tensors, wanted, strict=True)
     ]
 
 

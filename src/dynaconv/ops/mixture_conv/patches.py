@@ -14,7 +14,8 @@ from torch import Tensor
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.maps import on_map
 from dynaconv.ops.mixture_conv.assembly import KernelBlock, KernelGradients, grouped_bank
-from dynaconv.ops.mixture_conv.input_scale import InputGradients, Wanted, scaled
+from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
+from dynaconv.ops.mixture_conv.input_scale import InputGradients, scaled
 from dynaconv.ops.patches import columns, from_columns, new_output
 from dynaconv.spec import ConvSpec
 
@@ -42,9 +43,7 @@ def forward(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     return y if kernel.out_scale is None else y.mul_(on_map(kernel.out_scale, y))
 
 
-def backward(
-    gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec, wanted: Wanted
-) -> tuple[Tensor | None, Tensor | None, KernelGradients]:
+def backward(gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec, wanted: Wanted) -> MixtureGradients:
     """Gradients of the input, of its scale, and of the kernel's parts; kernels are mixed again, block by block."""
     found, to_x = KernelGradients(kernel, spec), InputGradients(x, kernel)
     for samples in _chunks(x, spec):
@@ -61,7 +60,7 @@ def backward(
                 found.add(block, to_weight.view(block.weight.shape))
         if wanted.input:
             to_x.add(samples, from_columns(to_columns, part.shape, spec))
-    return to_x.input, to_x.scale, found
+    return found.together(to_x)
 
 
 def _chunks(x: Tensor, spec: ConvSpec) -> Iterator[slice]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.dense_conv.algorithms import DenseAlgorithm
 from dynaconv.ops.mixture_conv.assembly import KernelBlock, KernelGradients, grouped_bank
-from dynaconv.ops.mixture_conv.input_scale import InputGradients, Wanted, scaled
+from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
+from dynaconv.ops.mixture_conv.input_scale import InputGradients, scaled
 from dynaconv.ops.patches import new_output
 from dynaconv.spec import ConvSpec
 
@@ -44,7 +45,7 @@ class SampleBlocks:
 
     def backward(
         self, gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec, wanted: Wanted
-    ) -> tuple[Tensor | None, Tensor | None, KernelGradients]:
+    ) -> MixtureGradients:
         """Gradients of the input, of its scale, and of the kernel's parts; kernels are mixed again, block by block."""
         found, to_x = KernelGradients(kernel, spec), InputGradients(x, kernel)
         for block in self._blocks(kernel, spec):
@@ -57,7 +58,7 @@ class SampleBlocks:
                 weight = block.weight.view(part.shape[0], *spec.weight_shape)
                 to_output = scaled(upstream, kernel.out_scale, samples)
                 to_x.add(samples, self._dense.input_gradient(to_output, weight, part.shape, spec))
-        return to_x.input, to_x.scale, found
+        return found.together(to_x)
 
     def _blocks(self, kernel: MixtureKernel, spec: ConvSpec) -> Iterator[KernelBlock]:
         bank, batch = grouped_bank(kernel, spec), kernel.mixture.shape[0]
