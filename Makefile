@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 
-.PHONY: setup demo test test-slow check format clean
+.PHONY: setup demo bench test test-slow check format clean
 
 setup: $(VENV)/.installed
 
@@ -15,6 +15,9 @@ $(VENV)/.installed: pyproject.toml
 
 demo: setup  ## train a static and three dynamic networks on augmented digits; ends with a table and a report
 	$(BIN)/dynaconv demo --out $(RUNS)/demo
+
+bench: setup  ## times and memory against static networks and published code; BENCH=--quick for a look
+	$(BIN)/dynaconv bench $(BENCH) --out $(RUNS)/bench
 
 test: setup  ## the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest
