@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dynaconv.bench.chart import write_chart
 from dynaconv.bench.console import print_results, show_progress
 from dynaconv.bench.networks import NetworkCase, network_cases
 from dynaconv.bench.operators import OperatorCase, operator_cases
@@ -19,4 +20,5 @@ __all__ = [
     "print_results",
     "run_bench",
     "show_progress",
+    "write_chart",
 ]

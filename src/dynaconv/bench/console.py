@@ -112,12 +112,12 @@ def _operator_table(results: BenchResults) -> Table:
         for name, measured in result.passes.items():
             found.setdefault((result.problem.split(":")[0], name), []).append(measured)
     for (operator, name), passes in found.items():
-        means = (
-            geometric_mean([p.default.median / p.static.median for p in passes]),
-            geometric_mean([p.algorithms[p.best].median / p.static.median for p in passes]),
-            geometric_mean([p.grouped.median / p.static.median for p in passes]),
+        ratios = (
+            [p.default.median / p.static.median for p in passes],
+            [p.algorithms[p.best].median / p.static.median for p in passes],
+            [p.grouped.median / p.static.median for p in passes if p.grouped],
         )
-        table.add_row(operator, name, str(len(passes)), *(f"{mean:.2f}" for mean in means))
+        table.add_row(operator, name, str(len(passes)), *(f"{geometric_mean(r):.2f}" if r else "–" for r in ratios))
     return table
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv import ops
-from dynaconv.bench.equality import check_equality
+from dynaconv.bench.equality import Conv, check_equality
 from dynaconv.bench.measure import Effort, Timing, in_turns
 from dynaconv.bench.memory import peak_of_step
 from dynaconv.bench.networks import NetworkCase, build, images, settle
@@ -66,7 +66,7 @@ def measure_network(case: NetworkCase, effort: Effort) -> NetworkResult:
     static, ours = build(case, "static"), build(case, "ours")
     settle(static, x)
     settle(ours, x)
-    check_layers(ours, x)
+    check_layers(ours, x, grouped="grouped" in case.forms)
     models = {"static": static, "ours": ours}
     if "grouped" in case.forms:
         models["grouped"] = grouped_form(ours)
@@ -85,12 +85,13 @@ def measure_network(case: NetworkCase, effort: Effort) -> NetworkResult:
     return NetworkResult(case.name, case, counts, seconds, peaks)
 
 
-def check_layers(model: nn.Module, x: Tensor) -> None:
+def check_layers(model: nn.Module, x: Tensor, *, grouped: bool = True) -> None:
     """Check every dynamic convolution of different geometry, on the input that it gets, against the reference.
 
     Args:
         model: the network with the library's own form of its layers, in evaluation mode afterwards.
         x: the images.
+        grouped: check the published formulation as well.
 
     Raises:
         NotEqualError: naming the layer.
@@ -111,5 +112,5 @@ def check_layers(model: nn.Module, x: Tensor) -> None:
             handle.remove()
         kernels = {key: layer.kernel(given) for key, (_, layer, given) in inputs.items()}
     for (spec, _), (name, _, given) in inputs.items():
-        forms = {f"{name}, {form}": conv for form, conv in {"default": ops.conv, "grouped form": plain_conv}.items()}
+        forms: dict[str, Conv] = {name: ops.conv, **({f"{name} in grouped form": plain_conv} if grouped else {})}
         check_equality(forms, given, kernels[spec, given.shape], spec)

@@ -7,7 +7,6 @@ input and the output map, and a single expert without tap scales is an ordinary 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 from torch import Tensor, nn
 
@@ -52,8 +51,23 @@ def _mixture(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     if kernel.bank.shape[0] == 1 and kernel.tap_scale is None:
         y = static_conv(x, kernel.bank[0], None, spec) * on_map(kernel.mixture, x)
     else:
-        y = grouped_conv(x, replace(kernel, in_scale=None, out_scale=None).dense(), spec)
+        y = grouped_conv(x, _mixed(kernel), spec)
     return y if kernel.out_scale is None else y * on_map(kernel.out_scale, y)
+
+
+def _mixed(kernel: MixtureKernel) -> Tensor:
+    """All samples' kernels, `(B, O, I/g, *k)`.
+
+    Code without scales (CondConv, dynamic convolution) multiplies two matrices. ODConv's multiplies every expert with
+    its attentions for every sample, B·K kernels, before it sums over the experts.
+    """
+    if not any(scale is not None for scale in kernel.scales):
+        return kernel.dense()
+    batch, experts = kernel.mixture.shape
+    taps = kernel.bank.shape[3:]
+    share = kernel.mixture.view(batch, experts, 1, 1, *(1 for _ in taps))
+    attention = share if kernel.tap_scale is None else kernel.tap_scale.view(batch, 1, 1, 1, *taps) * share
+    return (attention * kernel.bank).sum(1)
 
 
 class GroupedForm(nn.Module):

@@ -15,6 +15,7 @@ from dynaconv.bench.operators import OperatorCase
 from dynaconv.bench.results import BenchResults
 from dynaconv.bench.store import Store, source_digest
 from dynaconv.errors import DynaconvError
+from dynaconv.native import status
 from dynaconv.train.environment import environment
 
 __all__ = ["Efforts", "Progress", "run_bench"]
@@ -24,7 +25,7 @@ Progress = Callable[[int, int, str, Result | None], None]
 """Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
 
 _NETWORK, _OPERATOR = Effort(), Effort(least=5, most=50, seconds=0.5, hopeless=5.0)
-_SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability")
+_SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def run_bench(
     Raises:
         RunFolderError: `out` cannot be written.
     """
-    found = environment()
+    found = {**environment(), "native": str(status())}
     identity = {"efforts": asdict(efforts), "code": source_digest(), **{name: found[name] for name in _SPEEDS}}
     store = Store(out / "finished", identity)
     tasks = [*map(_network_task(efforts.network), networks), *map(_operator_task(efforts.operator), operators)]

@@ -68,9 +68,9 @@ def write_file(path: Path, write: Callable[[], None]) -> None:
 def source_digest() -> str:
     """Of all code that a measurement depends on: what was measured with other code is measured again."""
     root = Path(dynaconv.__file__).parent
-    files = sorted(file for package in _CODE for file in (root / package).rglob("*.py"))
-    return _digest("".join(f"{file.relative_to(root)}\n{file.read_text(encoding='utf-8')}" for file in files))
+    files = sorted(f for package in _CODE for f in (root / package).rglob("*") if f.suffix in (".py", ".so"))
+    return _digest("".join(f"{file.relative_to(root)} {_digest(file.read_bytes())}\n" for file in files))
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:12]

@@ -79,5 +79,7 @@ def _bench(values: argparse.Namespace) -> int:
     efforts = bench.Efforts.quick() if values.quick else bench.Efforts()
     results = bench.run_bench(networks, operators, out, efforts, bench.show_progress)
     bench.print_results(results)
+    bench.write_chart(results, out / "chart.html")
     sys.stdout.write(f"results: {(out / 'results.json').resolve()}\n")
+    sys.stdout.write(f"charts: {(out / 'chart.html').resolve()} (open it in a browser)\n")
     return _FAILED if results.failures else 0
