@@ -32,6 +32,12 @@ def test_a_long_run_is_its_own_warm_up() -> None:
     assert len(runs) == found["long"].runs == 1
 
 
+def test_time_that_is_left_is_used() -> None:
+    found = in_turns({"short": lambda: sleep(0.001), "long": lambda: sleep(0.05)}, Effort(1, 4, seconds=0.02))
+    assert found["short"].runs == 4
+    assert found["long"].runs == 1
+
+
 def test_timing_is_median_and_quartiles() -> None:
     assert Timing.of([4.0, 1.0, 2.0, 3.0, 5.0]) == Timing(3.0, 2.0, 4.0, 5)
     assert Timing.of([2.0]) == Timing(2.0, 2.0, 2.0, 1)

@@ -57,7 +57,7 @@ def write_chart(results: BenchResults, path: Path) -> None:
         plot = figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False})
         html += f"<h2>{title}</h2><p>{words}</p>{plot}\n"
     found = results.environment
-    machine = f"{found['processor']}, {found['threads']} threads, torch {found['torch']}"
+    machine = f"{found['processor']}, threads: {found['threads']}, torch {found['torch']}"
     page = _PAGE.format(machine=escape(machine), sections=html)
     write_file(path, lambda: write_bytes(path, page.encode()))
 
@@ -123,7 +123,7 @@ def growth_figure(series: list[OperatorResult]) -> Figure:
                     col=1 + number % 2,
                 )
     figure.update_xaxes(type="category")
-    figure.update_yaxes(type="log", dtick="D2")
+    figure.update_yaxes(type="log", dtick="D2", matches="y")
     figure.update_layout(height=640)
     return figure
 
@@ -133,6 +133,7 @@ def problem_figure(operators: tuple[OperatorResult, ...]) -> Figure:
     figure = _panels(1, [*_PASSES], shared_yaxes=True)
     best = sorted({found.best for result in operators for found in result.passes.values()})
     for number, algorithm in enumerate(best):
+        named = False
         for column, name in enumerate(_PASSES, start=1):
             found = [(r.name, p) for r in operators if (p := r.passes[name]).best == algorithm]
             figure.add_scatter(
@@ -142,12 +143,13 @@ def problem_figure(operators: tuple[OperatorResult, ...]) -> Figure:
                 hovertemplate="%{text}<br>%{y:.2f}× static (%{x:.2f} ms)<extra></extra>",
                 name=algorithm,
                 legendgroup=algorithm,
-                showlegend=column == 1,
+                showlegend=bool(found) and not named,
                 mode="markers",
                 marker={"color": _PALETTE[number % len(_PALETTE)], "size": 6, "opacity": 0.75},
                 row=1,
                 col=column,
             )
+            named = named or bool(found)
     figure.update_xaxes(type="log", title_text="static, milliseconds")
     figure.update_yaxes(type="log", dtick="D2")
     figure.update_layout(height=460)
@@ -163,7 +165,7 @@ def _panels(rows: int, titles: list[str], *, shared_yaxes: bool = False) -> Figu
     figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, shared_yaxes=shared_yaxes)
     figure.update_layout(
         template="plotly_white",
-        margin={"l": 12, "r": 12, "t": 60, "b": 40},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        margin={"l": 12, "r": 12, "t": 80, "b": 40},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0},
     )
     return figure

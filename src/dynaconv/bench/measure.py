@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -72,25 +72,25 @@ def in_turns(work: Mapping[str, Callable[[], object]], effort: Effort) -> dict[s
         first = {name: _timed(run) for name, run in work.items()}
         taken = {name: [once] if once >= effort.long else [] for name, once in first.items()}
         fastest = min(first.values())
-        least = {
-            name: 1 if effort.hopeless is not None and once > effort.hopeless * fastest else effort.least
-            for name, once in first.items()
-        }
-        waiting = [name for name in work if _wants_more(taken[name], least[name], effort)]
+        own = {name: _effort_for(once, fastest, effort) for name, once in first.items()}
+        waiting = [name for name in work if _wants_more(taken[name], own[name])]
         while waiting:
             for name in waiting:
                 taken[name].append(_timed(work[name]))
-            waiting = [name for name in waiting[1:] + waiting[:1] if _wants_more(taken[name], least[name], effort)]
+            waiting = [name for name in waiting[1:] + waiting[:1] if _wants_more(taken[name], own[name])]
     finally:
         if enabled:
             gc.enable()
     return {name: Timing.of(seconds) for name, seconds in taken.items()}
 
 
-def _wants_more(taken: list[float], least: int, effort: Effort) -> bool:
-    if len(taken) < least:
-        return True
-    return least > 1 and len(taken) < effort.most and sum(taken) < effort.seconds
+def _effort_for(once: float, fastest: float, effort: Effort) -> Effort:
+    hopeless = effort.hopeless is not None and once > effort.hopeless * fastest
+    return replace(effort, least=1, most=1) if hopeless else effort
+
+
+def _wants_more(taken: list[float], effort: Effort) -> bool:
+    return len(taken) < effort.least or (len(taken) < effort.most and sum(taken) < effort.seconds)
 
 
 def _timed(run: Callable[[], object]) -> float:

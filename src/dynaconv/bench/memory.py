@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -36,7 +37,11 @@ def peak_of_step(case: NetworkCase, form: str, steps: int = 2) -> int:
     """
     words = [json.dumps(asdict(case)), form, str(steps), str(torch.get_num_threads())]
     done = subprocess.run(
-        [sys.executable, "-m", "dynaconv.bench.step_probe", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dynaconv.bench.step_probe", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DYNACONV_AUTOTUNE": "0"},
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]

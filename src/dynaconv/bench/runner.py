@@ -14,6 +14,8 @@ from dynaconv.bench.networks import NetworkCase
 from dynaconv.bench.operators import OperatorCase
 from dynaconv.bench.results import BenchResults
 from dynaconv.bench.store import Store, source_digest
+from dynaconv.dispatch import autotune
+from dynaconv.dispatch.measured import autotuning
 from dynaconv.errors import DynaconvError
 from dynaconv.native import status
 from dynaconv.train.environment import environment
@@ -59,6 +61,8 @@ def run_bench(
 ) -> BenchResults:
     """Measure every case that is not finished yet; a case that fails is noted and the others go on.
 
+    Autotuning is off meanwhile: what is judged is the choice that everybody gets.
+
     Args:
         networks: network cases.
         operators: operator cases.
@@ -72,6 +76,21 @@ def run_bench(
     Raises:
         RunFolderError: `out` cannot be written.
     """
+    tuning = autotuning()
+    autotune(False)
+    try:
+        return _run(networks, operators, out, efforts, progress)
+    finally:
+        autotune(tuning)
+
+
+def _run(
+    networks: Iterable[NetworkCase],
+    operators: Iterable[OperatorCase],
+    out: Path,
+    efforts: Efforts,
+    progress: Progress,
+) -> BenchResults:
     found = {**environment(), "native": str(status())}
     identity = {"efforts": asdict(efforts), "code": source_digest(), **{name: found[name] for name in _SPEEDS}}
     store = Store(out / "finished", identity)
