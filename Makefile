@@ -6,7 +6,7 @@ RUNS ?= runs
 
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 
-.PHONY: setup browser demo test test-slow check format clean
+.PHONY: setup browser demo bench test test-slow check format clean
 
 setup: $(VENV)/.installed
 
@@ -21,6 +21,9 @@ browser: setup
 
 demo: setup  ## train a static and three dynamic networks on augmented digits; ends with a table and a report
 	$(BIN)/dynaconv demo --out $(RUNS)/demo
+
+bench: setup  ## times and memory against static networks and published code; BENCH=--quick for a look
+	$(BIN)/dynaconv bench $(BENCH) --out $(RUNS)/bench
 
 test: setup browser  ## the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest

@@ -28,7 +28,7 @@ ORDER = [
     {"models"},
     {"data", "export"},
     {"train"},
-    {"compare", "analysis"},
+    {"compare", "analysis", "bench"},
     {"report"},
     {"cli"},
     {"__main__"},

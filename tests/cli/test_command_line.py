@@ -35,7 +35,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert "examples:" in text
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "list", "info"])
+@pytest.mark.parametrize("verb", ["train", "evaluate", "bench", "list", "info"])
 def test_every_verb_has_help_with_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])

@@ -16,6 +16,7 @@ VERBS = {
     "demo": ("dynaconv.cli.demo", "train four small networks on digits and write a report"),
     "train": ("dynaconv.cli.train", "train a network; resume a run"),
     "evaluate": ("dynaconv.cli.evaluate", "test the network of a finished run"),
+    "bench": ("dynaconv.cli.bench", "times and memory against static networks and published code"),
     "list": ("dynaconv.cli.list", "what there is: methods, networks, data sets"),
     "info": ("dynaconv.cli.info", "versions and hardware, for bug reports"),
 }

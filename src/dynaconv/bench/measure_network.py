@@ -1,0 +1,116 @@
+"""One network case: its layers' equality with the reference, then times and memory of its forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv import ops
+from dynaconv.bench.equality import Conv, check_equality
+from dynaconv.bench.measure import Effort, Timing, in_turns
+from dynaconv.bench.memory import peak_of_step
+from dynaconv.bench.networks import NetworkCase, build, images, settle
+from dynaconv.bench.plain import grouped_form, plain_conv
+from dynaconv.bench.step import inference, training_step
+from dynaconv.layers import DynamicConv
+from dynaconv.spec import ConvSpec
+
+__all__ = ["NetworkResult", "check_layers", "measure_network"]
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """What was measured of one case.
+
+    Attributes:
+        name: the case's.
+        case: network, method, experts, batch, size, forms and passes.
+        parameters: trainable numbers, static and dynamic.
+        seconds: pass → form → timing.
+        step_bytes: form → peak memory of a training step; empty where training is not measured.
+    """
+
+    name: str
+    case: NetworkCase
+    parameters: dict[str, int]
+    seconds: dict[str, dict[str, Timing]]
+    step_bytes: dict[str, int]
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> NetworkResult:
+        """The result that `dataclasses.asdict`, and JSON, made `values` of."""
+        seconds = {p: {f: Timing(**t) for f, t in forms.items()} for p, forms in values["seconds"].items()}
+        return cls(**{**values, "case": NetworkCase.from_plain(values["case"]), "seconds": seconds})
+
+    def ratio(self, what: str, form: str, to: str = "static") -> float | None:
+        """How many times as much a form takes as another, in a pass or in `"memory"`; `None` if not measured."""
+        if what == "memory":
+            values = dict[str, float](self.step_bytes)
+        else:
+            values = {name: timing.median for name, timing in self.seconds.get(what, {}).items()}
+        return values[form] / values[to] if form in values and to in values else None
+
+
+def measure_network(case: NetworkCase, effort: Effort) -> NetworkResult:
+    """Check, then measure.
+
+    Raises:
+        NotEqualError: a layer differs from the reference; nothing was measured.
+        MeasurementError: a process that was to tell its peak memory failed.
+    """
+    x, classes = images(case)
+    static, ours = build(case, "static"), build(case, "ours")
+    settle(static, x)
+    settle(ours, x)
+    check_layers(ours, x, grouped="grouped" in case.forms)
+    models = {"static": static, "ours": ours}
+    if "grouped" in case.forms:
+        models["grouped"] = grouped_form(ours)
+    seconds = {}
+    if "inference" in case.passes:
+        work = {form: inference(model.eval(), x) for form, model in models.items()}
+        seconds["inference"] = in_turns(work, effort)
+    if "training" in case.passes:
+        work = {form: training_step(model.train(), x, classes) for form, model in models.items()}
+        seconds["training"] = in_turns(work, effort)
+    counts = {form: sum(p.numel() for p in models[form].parameters()) for form in ("static", "ours")}
+    del models, static, ours
+    # A quick look takes one step of the slow forms; the peak is there already.
+    steps = 2 if effort.least > 1 else 1
+    peaks = {form: peak_of_step(case, form, steps) for form in case.forms} if "training" in case.passes else {}
+    return NetworkResult(case.name, case, counts, seconds, peaks)
+
+
+def check_layers(model: nn.Module, x: Tensor, *, grouped: bool = True) -> None:
+    """Check every dynamic convolution of different geometry, on the input that it gets, against the reference.
+
+    Args:
+        model: the network with the library's own form of its layers, in evaluation mode afterwards.
+        x: the images.
+        grouped: check the published formulation as well.
+
+    Raises:
+        NotEqualError: naming the layer.
+    """
+    inputs: dict[tuple[ConvSpec, torch.Size], tuple[str, DynamicConv, Tensor]] = {}
+    handles = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, DynamicConv):
+
+            def note(layer: nn.Module, given: tuple[Tensor, ...], name: str = name) -> None:
+                assert isinstance(layer, DynamicConv)
+                inputs.setdefault((layer.spec, given[0].shape), (name, layer, given[0].detach()))
+
+            handles.append(layer.register_forward_pre_hook(note))
+    with torch.no_grad():
+        model.eval()(x)
+        for handle in handles:
+            handle.remove()
+        kernels = {key: layer.kernel(given) for key, (_, layer, given) in inputs.items()}
+    for (spec, _), (name, _, given) in inputs.items():
+        forms: dict[str, Conv] = {name: ops.conv, **({f"{name} in grouped form": plain_conv} if grouped else {})}
+        check_equality(forms, given, kernels[spec, given.shape], spec)

@@ -1,0 +1,124 @@
+"""Whole networks to measure: a dynamic network, its static twin and its grouped form, on the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv.bench.backbones import backbone
+from dynaconv.bench.conversion import convert
+from dynaconv.bench.plain import grouped_form
+from dynaconv.errors import ArgumentError
+from dynaconv.models import create_model, list_models
+
+__all__ = ["FORMS", "PASSES", "NetworkCase", "build", "images", "network_cases", "settle"]
+
+FORMS = ("static", "ours", "grouped")
+PASSES = ("inference", "training")
+_LEAST_GRADIENT_BATCH = 2  # batch normalisation inside an attention branch needs two samples
+
+
+@dataclass(frozen=True)
+class NetworkCase:
+    """One network at one batch and image size.
+
+    Attributes:
+        network: a backbone, or one of the library's own networks.
+        method: how its convolutions are replaced; `"seed"` for the library's own networks.
+        experts: K; 0 where the method has none.
+        batch: B.
+        size: height and width of the images.
+        forms: those measured.
+        passes: those measured.
+    """
+
+    network: str
+    method: str
+    experts: int
+    batch: int
+    size: int
+    forms: tuple[str, ...] = FORMS
+    passes: tuple[str, ...] = PASSES
+
+    @property
+    def name(self) -> str:
+        """One line for people, unique."""
+        method = f" {self.method}{self.experts}x" if self.experts else ""
+        return f"{self.network}{method} batch {self.batch} {self.size}×{self.size}"
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> NetworkCase:
+        """The case that `dataclasses.asdict`, and JSON, made `values` of."""
+        return cls(**{**values, "forms": tuple(values["forms"]), "passes": tuple(values["passes"])})
+
+
+def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
+    """What is measured.
+
+    All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
+    machine; the most used one also at other batches and image sizes; the library's own networks as their authors
+    trained them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a
+    desktop. At batch 1 training is left out: the batch normalisation inside ODConv's attention cannot take one sample.
+
+    Args:
+        quick: one of each kind only.
+    """
+    seeds = tuple(NetworkCase(name, "seed", 0, 32, 32) for name in list_models())
+    headline = NetworkCase("resnet18", "odconv", 4, 32, 128)
+    if quick:
+        return (headline, NetworkCase("mobilenet_v2", "odconv", 1, 8, 128), seeds[0])
+    methods = (("odconv", 1), ("odconv", 4), ("dyconv", 4), ("condconv", 8))
+    backbones = ("resnet18", "mobilenet_v2", "resnet50")
+    whole = tuple(NetworkCase(b, method, experts, 32, 128) for b in backbones for method, experts in methods)
+    growth = (
+        NetworkCase("resnet18", "odconv", 4, 1, 128, passes=("inference",)),
+        NetworkCase("resnet18", "odconv", 4, 8, 128),
+        NetworkCase("resnet18", "odconv", 4, 128, 128, forms=("static", "ours")),
+        NetworkCase("resnet18", "odconv", 4, 8, 224),
+        NetworkCase("resnet18", "odconv", 16, 8, 128),
+    )
+    return (headline, *(case for case in whole if case != headline), *growth, *seeds)
+
+
+def build(case: NetworkCase, form: str) -> nn.Module:
+    """One form of a case's network, with fresh weights: `ours` and `grouped` get the same ones.
+
+    Raises:
+        ArgumentError: no such form or network.
+    """
+    if form not in FORMS:
+        raise ArgumentError("form", form, f"one of {', '.join(FORMS)}")
+    torch.manual_seed(0)
+    if case.method == "seed":
+        conv = "static" if form == "static" else None
+        model = create_model(case.network, conv=conv)
+    else:
+        model = backbone(case.network) if form == "static" else convert(case.network, case.method, case.experts)
+    return grouped_form(model) if form == "grouped" else model
+
+
+def images(case: NetworkCase) -> tuple[Tensor, Tensor]:
+    """A batch of noise, `(B, 3, H, W)`, and classes, `(B,)`."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(case.batch, 3, case.size, case.size, generator=generator)
+    return x, torch.randint(0, 10, (case.batch,), generator=generator)
+
+
+def settle(model: nn.Module, x: Tensor) -> None:
+    """Set the running statistics of batch normalisation from one batch.
+
+    Fresh statistics would let the signal of a deep network shrink, in evaluation, to numbers so small that the
+    processor slows down on them.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        model.train()(x if len(x) >= _LEAST_GRADIENT_BATCH else torch.cat([x, x.flip(-1)]))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

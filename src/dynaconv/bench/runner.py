@@ -1,0 +1,157 @@
+"""Takes all measurements one after the other, keeps each as it is finished, and says which are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dynaconv.bench.measure import Effort
+from dynaconv.bench.measure_network import NetworkResult, measure_network
+from dynaconv.bench.measure_operator import OperatorResult, measure_operator
+from dynaconv.bench.networks import NetworkCase
+from dynaconv.bench.operators import OperatorCase
+from dynaconv.bench.results import BenchResults
+from dynaconv.bench.store import Store, source_digest
+from dynaconv.dispatch import autotune
+from dynaconv.dispatch.measured import autotuning
+from dynaconv.errors import DynaconvError
+from dynaconv.native import status
+from dynaconv.train.environment import environment
+
+__all__ = ["Efforts", "Progress", "run_bench"]
+
+Result = NetworkResult | OperatorResult
+Progress = Callable[[int, int, str, Result | None], None]
+"""Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
+
+_NETWORK, _OPERATOR = Effort(), Effort(least=5, most=50, seconds=0.5, hopeless=5.0)
+_SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native")
+
+
+@dataclass(frozen=True)
+class Efforts:
+    """How long to measure networks and operators."""
+
+    network: Effort = _NETWORK
+    operator: Effort = _OPERATOR
+
+    @classmethod
+    def quick(cls) -> Efforts:
+        """For a look within minutes."""
+        return cls(Effort(least=1, most=5, seconds=1.0), Effort(least=3, most=20, seconds=0.2, hopeless=5.0))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A measurement to take, and how a kept one is read."""
+
+    name: str
+    measure: Callable[[], Result]
+    read: Callable[[dict[str, Any]], Result]
+
+
+def run_bench(
+    networks: Iterable[NetworkCase],
+    operators: Iterable[OperatorCase],
+    out: Path,
+    efforts: Efforts,
+    progress: Progress,
+) -> BenchResults:
+    """Measure every case that is not finished yet; a case that fails is noted and the others go on.
+
+    Autotuning is off meanwhile: what is judged is the choice that everybody gets.
+
+    Args:
+        networks: network cases.
+        operators: operator cases.
+        out: folder for finished measurements and `results.json`.
+        efforts: how long to measure.
+        progress: told of every case before and after it is measured.
+
+    Returns:
+        What was found; `failures` names every case without figures.
+
+    Raises:
+        RunFolderError: `out` cannot be written.
+    """
+    tuning = autotuning()
+    autotune(False)
+    try:
+        return _run(networks, operators, out, efforts, progress)
+    finally:
+        autotune(tuning)
+
+
+def _run(
+    networks: Iterable[NetworkCase],
+    operators: Iterable[OperatorCase],
+    out: Path,
+    efforts: Efforts,
+    progress: Progress,
+) -> BenchResults:
+    found = {**environment(), "native": str(status())}
+    identity = {"efforts": asdict(efforts), "code": source_digest(), **{name: found[name] for name in _SPEEDS}}
+    store = Store(out / "finished", identity)
+    tasks = [*map(_network_task(efforts.network), networks), *map(_operator_task(efforts.operator), operators)]
+    failures: dict[str, str] = {}
+    done: list[Result] = []
+    for number, task in enumerate(tasks, start=1):
+        progress(number, len(tasks), task.name, None)
+        result = _kept(store, task)
+        if result is None:
+            try:
+                result = task.measure()
+            except (DynaconvError, RuntimeError, MemoryError) as error:
+                failures[task.name] = " ".join(str(error).split()) or type(error).__name__
+                continue
+            store.put(task.name, asdict(result))
+        done.append(result)
+        progress(number, len(tasks), task.name, result)
+    results = BenchResults(
+        found,
+        {"efforts": asdict(efforts), "cases": [task.name for task in tasks]},
+        tuple(r for r in done if isinstance(r, NetworkResult)),
+        tuple(r for r in done if isinstance(r, OperatorResult)),
+        {**failures, **_missing(done)},
+    )
+    results.save(out / "results.json")
+    return results
+
+
+def _network_task(effort: Effort) -> Callable[[NetworkCase], _Task]:
+    return lambda case: _Task(case.name, lambda: measure_network(case, effort), NetworkResult.from_plain)
+
+
+def _operator_task(effort: Effort) -> Callable[[OperatorCase], _Task]:
+    return lambda case: _Task(case.name, lambda: measure_operator(case, effort), OperatorResult.from_plain)
+
+
+def _kept(store: Store, task: _Task) -> Result | None:
+    content = store.get(task.name)
+    if content is None:
+        return None
+    try:
+        return task.read(content)
+    except (KeyError, TypeError):
+        return None
+
+
+def _missing(done: Iterable[Result]) -> dict[str, str]:
+    """Figures that a finished measurement should have and has not."""
+    holes = {}
+    for result in done:
+        lacks = _lacks(result)
+        if lacks:
+            holes[result.name] = f"no measurement of {', '.join(lacks)}"
+    return holes
+
+
+def _lacks(result: Result) -> list[str]:
+    if isinstance(result, OperatorResult):
+        return [name for name in ("forward", "backward") if not result.passes.get(name)]
+    wanted = [(what, form) for what in result.case.passes for form in result.case.forms]
+    lacks = [f"{what} of {form}" for what, form in wanted if form not in result.seconds.get(what, {})]
+    memory = result.case.forms if "training" in result.case.passes else ()
+    return lacks + [f"memory of {form}" for form in memory if form not in result.step_bytes]
