@@ -20,7 +20,7 @@ _EXAMPLES = """\
   dynaconv demo --quick
 """
 _INTERRUPTED = 130
-_EPOCHS = 24
+_EPOCHS = 22
 _QUICK_EPOCHS = 1
 _TURNED_DIGIT = "4"  # no turn or mirror image makes it another digit
 _NARROW = 0.25
