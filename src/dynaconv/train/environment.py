@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from dynaconv import native
+
 __all__ = ["OPTIONAL_PACKAGES", "environment"]
 
 OPTIONAL_PACKAGES = (
@@ -41,6 +43,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "native_kernels": str(native.status()),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": sys.argv,
         "commit": _commit(),

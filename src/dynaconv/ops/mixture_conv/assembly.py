@@ -17,13 +17,20 @@ from dynaconv.ops.mixture_conv.gradients import MixtureGradients
 from dynaconv.ops.mixture_conv.input_scale import InputGradients
 from dynaconv.spec import ConvSpec
 
-__all__ = ["KernelBlock", "KernelGradients", "grouped_bank"]
+__all__ = ["KernelBlock", "KernelGradients", "grouped_bank", "mixed"]
 
 
 def grouped_bank(kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """The bank as `(K, g, O/g, R, T)`, a view where it is contiguous."""
     experts, out_channels, in_per_group, *size = kernel.bank.shape
     return kernel.bank.reshape(experts, spec.groups, out_channels // spec.groups, in_per_group, prod(size))
+
+
+def mixed(kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -> Tensor:
+    """The mixtures of the experts alone, `(b, g, o, R, T)`; `bank` is `grouped_bank(kernel, spec)`."""
+    part = bank[:, :, outputs]
+    mixture = kernel.mixture[samples]
+    return (mixture @ part.flatten(1)).view(mixture.shape[0], *part.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,10 @@ class KernelBlock:
     @classmethod
     def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -> KernelBlock:
         """Mix a block; `bank` is `grouped_bank(kernel, spec)`."""
-        part = bank[:, :, outputs]
-        mixture = kernel.mixture[samples]
-        mixed = (mixture @ part.flatten(1)).view(mixture.shape[0], *part.shape[1:])
+        plain = mixed(kernel, bank, samples, outputs)
         scale = kernel.tap_scale
-        weight = mixed if scale is None else mixed * scale[samples].flatten(1)[:, None, None, None]
-        return cls(samples, outputs, mixed, weight)
+        weight = plain if scale is None else plain * scale[samples].flatten(1)[:, None, None, None]
+        return cls(samples, outputs, plain, weight)
 
 
 class KernelGradients:
@@ -80,18 +85,31 @@ class KernelGradients:
             gradient: of `block.weight`, before the output scales, `(b, g, o, R, T)`; overwritten.
         """
         kernel, samples, outputs = self._kernel, block.samples, block.outputs
-        if kernel.out_scale is not None and self.out_scale is not None:
-            found = (gradient * block.weight).sum((3, 4))
-            self.out_scale[samples].unflatten(1, self._out_groups)[..., outputs] += found
+        if kernel.out_scale is not None:
+            self.add_out_scale(samples, outputs, (gradient * block.weight).flatten(3))
             gradient.mul_(kernel.out_scale[samples].unflatten(1, self._out_groups)[..., outputs, None, None])
-        if kernel.tap_scale is not None and self.tap_scale is not None:
-            found = (gradient * block.mixed).sum((1, 2, 3))
-            self.tap_scale[samples].flatten(1).add_(found)
+        if kernel.tap_scale is not None:
+            self.add_tap_scale(samples, (gradient * block.mixed).flatten(1, 2).unsqueeze(4))
             gradient.mul_(kernel.tap_scale[samples].flatten(1)[:, None, None, None])
-        flat, part = gradient.flatten(1), self._bank[:, :, outputs]
+        self.add_mixed(samples, outputs, gradient)
+
+    def add_mixed(self, samples: slice, outputs: slice, gradient: Tensor) -> None:
+        """Add what the gradient of the mixtures themselves, `(b, g, o, R, T)` in any shape, gives bank and mixture."""
+        part, mixture = self._bank[:, :, outputs], self._kernel.mixture[samples]
+        flat = gradient.reshape(mixture.shape[0], part[0].numel())
         total = self.bank.view(self._bank.shape)[:, :, outputs]
-        total += (kernel.mixture[samples].t() @ flat).view(part.shape)
+        total += (mixture.t() @ flat).view(part.shape)
         self.mixture[samples] += flat @ part.flatten(1).t()
+
+    def add_out_scale(self, samples: slice, outputs: slice, products: Tensor) -> None:
+        """Add products `(b, g, o, ...)` of an output's gradient and its value before the scale."""
+        if self.out_scale is not None:
+            self.out_scale[samples].unflatten(1, self._out_groups)[..., outputs] += products.sum(3)
+
+    def add_tap_scale(self, samples: slice, products: Tensor) -> None:
+        """Add products `(b, g, R, T, P)` of a window's gradient and its value before the scale."""
+        if self.tap_scale is not None:
+            self.tap_scale[samples].flatten(1).add_(products.sum((1, 2, 4)))
 
     def together(self, to_x: InputGradients) -> MixtureGradients:
         """With those of the input, the gradients of all tensors."""
