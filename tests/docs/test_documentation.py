@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -16,7 +15,12 @@ from dynaconv.cli.main import VERBS, main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = [module.name for module in pkgutil.walk_packages(dynaconv.__path__, "dynaconv.")]
+PACKAGE = Path(dynaconv.__file__).parent
+MODULES = [
+    ".".join(("dynaconv", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__main__"
+]
 COMMANDS = sorted(
     {
         line.strip().split("  #")[0]
