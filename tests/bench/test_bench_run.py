@@ -59,7 +59,7 @@ def test_end_to_end_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert content.keys() == {
         *("format", "environment", "settings", "networks", "operators", "failures", "default_choice")
     }
-    assert {"torch", "processor", "threads", "commit", "native"} <= content["environment"].keys()
+    assert {"torch", "processor", "threads", "commit", "native_kernels"} <= content["environment"].keys()
     (network,) = content["networks"]
     assert network["ratios"].keys() == {"inference", "training", "memory"}
     assert network["ratios"]["memory"]["static"].keys() == {"static", "ours", "grouped"}

@@ -17,7 +17,6 @@ from dynaconv.bench.store import Store, source_digest
 from dynaconv.dispatch import autotune
 from dynaconv.dispatch.measured import autotuning
 from dynaconv.errors import DynaconvError
-from dynaconv.native import status
 from dynaconv.train.environment import environment
 
 __all__ = ["Efforts", "Progress", "run_bench"]
@@ -27,7 +26,7 @@ Progress = Callable[[int, int, str, Result | None], None]
 """Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
 
 _NETWORK, _OPERATOR = Effort(), Effort(least=5, most=50, seconds=0.5, hopeless=5.0)
-_SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native")
+_SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_kernels")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _run(
     efforts: Efforts,
     progress: Progress,
 ) -> BenchResults:
-    found = {**environment(), "native": str(status())}
+    found = environment()
     identity = {"efforts": asdict(efforts), "code": source_digest(), **{name: found[name] for name in _SPEEDS}}
     store = Store(out / "finished", identity)
     tasks = [*map(_network_task(efforts.network), networks), *map(_operator_task(efforts.operator), operators)]

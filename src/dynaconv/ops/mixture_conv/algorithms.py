@@ -7,6 +7,7 @@ from math import ceil, prod
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.ops.dense_conv import grouped, per_sample
+from dynaconv.ops.dense_conv.algorithms import CACHE_NUMBERS
 from dynaconv.ops.mixture_conv import expert_input, fused, patches, static
 from dynaconv.ops.mixture_conv.reference import reference
 from dynaconv.ops.mixture_conv.sample_blocks import SampleBlocks
@@ -28,9 +29,11 @@ def _column_numbers(problem: Problem) -> int:
 
 
 def _grouped_cost(problem: Problem) -> Cost:
+    # As in dense_conv: the library lays the kernels out anew, cheaply only while they fit in the cache.
+    passes = 1.2 if problem.kernel_numbers < CACHE_NUMBERS else 8
     return Cost(
         macs=1.2 * problem.macs + _mixing(problem),
-        traffic=5 * problem.kernel_numbers,
+        traffic=passes * problem.kernel_numbers,
         calls=4,
         memory=problem.kernel_numbers,
     )
@@ -64,8 +67,16 @@ def _twice(cost: Cost) -> Cost:
 
 
 def _fused_cost(problem: Problem) -> Cost:
-    # A sample's kernel is mixed once per block of its pixels, from a bank that the cache holds.
-    return Cost(macs=1.1 * problem.macs + 0.5 * _mixing(problem), calls=3)
+    # Mixing happens in the cache; what is left is one reading of the bank, and the way through the plain interface.
+    bank = problem.experts * problem.spec.weight_count
+    return Cost(macs=1.1 * problem.macs + 0.5 * _mixing(problem), traffic=0.5 * bank, calls=8)
+
+
+def _fused_backward_cost(problem: Problem) -> Cost:
+    # After every update of the weights the bank is packed anew, in two orders, and its gradient is written in full.
+    bank = problem.experts * problem.spec.weight_count
+    forward = _fused_cost(problem)
+    return Cost(2.2 * forward.macs, traffic=3 * bank, calls=20, memory=2 * bank)
 
 
 def _wide_cost(problem: Problem) -> Cost:
@@ -92,7 +103,7 @@ def _backward(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost]:
 
 
 REGISTRY = Registry(
-    Algorithm("native", fused.forward, fused.backward, _fused_cost, _backward(_fused_cost), fused.why_not),
+    Algorithm("native", fused.forward, fused.backward, _fused_cost, _fused_backward_cost, fused.why_not),
     Algorithm("per_sample", _PER_SAMPLE.forward, _PER_SAMPLE.backward, _per_sample_cost, _backward(_per_sample_cost)),
     Algorithm("patches", patches.forward, patches.backward, _patches_cost, _backward(_patches_cost)),
     Algorithm("grouped", _GROUPED.forward, _GROUPED.backward, _grouped_cost, _backward(_grouped_cost)),

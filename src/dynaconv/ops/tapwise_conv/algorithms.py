@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
+from dynaconv.ops.dense_conv.algorithms import CACHE_NUMBERS
 from dynaconv.ops.tapwise_conv.reference import reference
 from dynaconv.ops.tapwise_conv.tap_blocks import TapBlocks
 
@@ -18,7 +19,9 @@ def _windows(problem: Problem) -> int:
 
 
 def _unfold_cost(problem: Problem) -> Cost:
-    return Cost(macs=1.3 * problem.macs, traffic=4 * _windows(problem), calls=8, memory=2 * _windows(problem))
+    # The copies are read again at once: from the cache if it holds them.
+    passes = 4 if _windows(problem) < CACHE_NUMBERS else 8
+    return Cost(macs=1.3 * problem.macs, traffic=passes * _windows(problem), calls=8, memory=2 * _windows(problem))
 
 
 def _shifts_cost(problem: Problem) -> Cost:
