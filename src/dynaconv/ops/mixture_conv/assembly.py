@@ -19,6 +19,8 @@ from dynaconv.spec import ConvSpec
 
 __all__ = ["KernelBlock", "KernelGradients", "grouped_bank", "mixed"]
 
+_ALL = slice(None)
+
 
 def grouped_bank(kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """The bank as `(K, g, O/g, R, T)`, a view where it is contiguous."""
@@ -35,27 +37,25 @@ def mixed(kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -
 
 @dataclass(frozen=True)
 class KernelBlock:
-    """The kernels of some samples for some output channels.
+    """The kernels of some samples.
 
     Attributes:
         samples: which samples.
-        outputs: which output channels of each group.
         mixed: the mixture of the experts alone, `(b, g, o, R, T)`.
         weight: the same with the tap scales.
     """
 
     samples: slice
-    outputs: slice
     mixed: Tensor
     weight: Tensor
 
     @classmethod
-    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -> KernelBlock:
+    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice) -> KernelBlock:
         """Mix a block; `bank` is `grouped_bank(kernel, spec)`."""
-        plain = mixed(kernel, bank, samples, outputs)
+        plain = mixed(kernel, bank, samples, _ALL)
         scale = kernel.tap_scale
         weight = plain if scale is None else plain * scale[samples].flatten(1)[:, None, None, None]
-        return cls(samples, outputs, plain, weight)
+        return cls(samples, plain, weight)
 
 
 class KernelGradients:
@@ -84,14 +84,14 @@ class KernelGradients:
             block: the kernels.
             gradient: of `block.weight`, before the output scales, `(b, g, o, R, T)`; overwritten.
         """
-        kernel, samples, outputs = self._kernel, block.samples, block.outputs
+        kernel, samples = self._kernel, block.samples
         if kernel.out_scale is not None:
-            self.add_out_scale(samples, outputs, (gradient * block.weight).flatten(3))
-            gradient.mul_(kernel.out_scale[samples].unflatten(1, self._out_groups)[..., outputs, None, None])
+            self.add_out_scale(samples, _ALL, (gradient * block.weight).flatten(3))
+            gradient.mul_(kernel.out_scale[samples].unflatten(1, self._out_groups)[..., None, None])
         if kernel.tap_scale is not None:
             self.add_tap_scale(samples, (gradient * block.mixed).flatten(1, 2).unsqueeze(4))
             gradient.mul_(kernel.tap_scale[samples].flatten(1)[:, None, None, None])
-        self.add_mixed(samples, outputs, gradient)
+        self.add_mixed(samples, _ALL, gradient)
 
     def add_mixed(self, samples: slice, outputs: slice, gradient: Tensor) -> None:
         """Add what the gradient of the mixtures themselves, `(b, g, o, R, T)` in any shape, gives bank and mixture."""

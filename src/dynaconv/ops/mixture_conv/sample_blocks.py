@@ -64,4 +64,4 @@ class SampleBlocks:
         bank, batch = grouped_bank(kernel, spec), kernel.mixture.shape[0]
         samples = batch if self._kernel_numbers is None else max(1, self._kernel_numbers // spec.weight_count)
         for first in range(0, batch, max(1, samples)):
-            yield KernelBlock.assemble(kernel, bank, slice(first, first + samples), slice(None))
+            yield KernelBlock.assemble(kernel, bank, slice(first, first + samples))
