@@ -1,5 +1,16 @@
 """Coefficients: how much of each part of a kernel the context asks for."""
 
+from dynaconv.coefficients.norm import BranchBatchNorm, BranchNorm, branch_norm
 from dynaconv.coefficients.slice_gate import SliceGate
+from dynaconv.coefficients.temperature import Temperature, TemperatureSchedule, set_temperature, temperatures
 
-__all__ = ["SliceGate"]
+__all__ = [
+    "BranchBatchNorm",
+    "BranchNorm",
+    "SliceGate",
+    "Temperature",
+    "TemperatureSchedule",
+    "branch_norm",
+    "set_temperature",
+    "temperatures",
+]
