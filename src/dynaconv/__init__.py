@@ -1,6 +1,7 @@
 """Convolutions whose kernels depend on the input: context → coefficients → kernel → convolution."""
 
-from dynaconv import coefficients, context, errors, kernels, layers, models, ops
+from dynaconv import attention, coefficients, context, errors, kernels, layers, models, ops
+from dynaconv.attention import create_attention, list_attentions
 from dynaconv.dispatch import autotune
 from dynaconv.layers import create_conv, explain, list_convs
 from dynaconv.models import create_model, list_models, profile
@@ -8,15 +9,18 @@ from dynaconv.spec import ConvSpec
 
 __all__ = [
     "ConvSpec",
+    "attention",
     "autotune",
     "coefficients",
     "context",
+    "create_attention",
     "create_conv",
     "create_model",
     "errors",
     "explain",
     "kernels",
     "layers",
+    "list_attentions",
     "list_convs",
     "list_models",
     "models",
