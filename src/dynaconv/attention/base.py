@@ -1,4 +1,4 @@
-"""What attention blocks share: `(B, C, H, W)` → the same shape, checked once; a hidden width; a sigmoid in full precision."""
+"""What attention blocks share: one check of the input, a hidden width, a sigmoid in full precision."""
 
 from __future__ import annotations
 

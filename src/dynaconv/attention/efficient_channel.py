@@ -27,7 +27,7 @@ class EfficientChannelAttention(GateBlock):
     Raises:
         ArgumentError: an argument is not allowed.
 
-    Source: Wang et al., ECA-Net, 1910.03151, section 3.2. The code printed there leaves out the sigmoid of the equation.
+    Source: Wang et al., ECA-Net, 1910.03151, section 3.2. The code printed there leaves out its own sigmoid.
 
     Example:
         >>> EfficientChannelAttention(64).conv.kernel_size

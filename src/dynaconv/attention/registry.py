@@ -9,7 +9,12 @@ from typing import Any
 
 from torch import nn
 
+from dynaconv.attention.bam import BAM
+from dynaconv.attention.cbam import CBAM, CBAMChannel, CBAMSpatial
 from dynaconv.attention.efficient_channel import EfficientChannelAttention
+from dynaconv.attention.global_context import GlobalContext
+from dynaconv.attention.non_local import NonLocal
+from dynaconv.attention.selective_kernel import SelectiveKernel
 from dynaconv.attention.squeeze_excite import SqueezeExcite
 from dynaconv.errors import ArgumentError
 
@@ -19,6 +24,13 @@ ATTENTIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
     {
         "se": SqueezeExcite,
         "eca": EfficientChannelAttention,
+        "cbam": CBAM,
+        "cbam_channel": CBAMChannel,
+        "cbam_spatial": CBAMSpatial,
+        "bam": BAM,
+        "non_local": NonLocal,
+        "global_context": GlobalContext,
+        "selective_kernel": SelectiveKernel,
     }
 )
 
