@@ -2,6 +2,8 @@
 
 from dynaconv import attention, coefficients, context, errors, kernels, layers, models, ops
 from dynaconv.attention import create_attention, list_attentions
+from dynaconv.coefficients import TemperatureSchedule, set_temperature
+from dynaconv.convert.checkpoints import load_published
 from dynaconv.dispatch import autotune
 from dynaconv.layers import create_conv, explain, list_convs
 from dynaconv.models import create_model, list_models, profile
@@ -9,6 +11,7 @@ from dynaconv.spec import ConvSpec
 
 __all__ = [
     "ConvSpec",
+    "TemperatureSchedule",
     "attention",
     "autotune",
     "coefficients",
@@ -23,9 +26,11 @@ __all__ = [
     "list_attentions",
     "list_convs",
     "list_models",
+    "load_published",
     "models",
     "ops",
     "profile",
+    "set_temperature",
 ]
 
 __version__ = "0.1.0"

@@ -13,7 +13,8 @@ from dynaconv.bench.backbones import backbone
 from dynaconv.bench.conversion import convert
 from dynaconv.bench.plain import grouped_form
 from dynaconv.errors import ArgumentError
-from dynaconv.models import create_model, list_models
+from dynaconv.models import create_model
+from dynaconv.models.seeds import SEEDS
 
 __all__ = ["FORMS", "PASSES", "NetworkCase", "build", "images", "network_cases", "settle"]
 
@@ -67,7 +68,7 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     Args:
         quick: one of each kind only.
     """
-    seeds = tuple(NetworkCase(name, "seed", 0, 32, 32) for name in list_models())
+    seeds = tuple(NetworkCase(name, "seed", 0, 32, 32) for name in SEEDS)
     headline = NetworkCase("resnet18", "odconv", 4, 32, 128)
     if quick:
         return (headline, NetworkCase("mobilenet_v2", "odconv", 1, 8, 128), seeds[0])

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from dynaconv.bench.backbones import backbone
 from dynaconv.bench.conversion import spec_of_conv
 from dynaconv.layers import DynamicConv
-from dynaconv.models import create_model, list_models
+from dynaconv.models import create_model
+from dynaconv.models.seeds import SEEDS
 from dynaconv.spec import ConvSpec
 
 __all__ = ["BATCHES", "EXPERTS", "SOURCES", "LayerShape", "layer_shapes"]
@@ -24,7 +25,7 @@ SOURCES = (
     ("resnet50", 224),
     ("mobilenet_v2", 224),
     ("cifar_resnet18", 32),
-    *((name, 32) for name in list_models()),
+    *((name, 32) for name in SEEDS),
 )
 BATCHES = (1, 8, 32, 128)
 EXPERTS = (1, 4, 8, 16)
@@ -63,7 +64,7 @@ def layer_shapes() -> tuple[LayerShape, ...]:
 def _convolutions(network: str, size: int) -> list[tuple[ConvSpec, tuple[int, ...], bool]]:
     """Geometry, input size, and whether it is dynamic, of every convolution of a network, in order."""
     with torch.device("meta"):
-        if network in list_models():
+        if network in SEEDS:
             model = create_model(network, conv="static")
             own = {name for name, m in create_model(network).named_modules() if isinstance(m, DynamicConv)}
         else:

@@ -56,7 +56,7 @@ class Temperature(nn.Module):
         self.value.fill_(self._checked(value))
 
     def forward(self, scores: Tensor) -> Tensor:
-        """Scores divided by the temperature, in at least float32 so that half precision loses nothing before a softmax."""
+        """Scores divided by the temperature, in at least float32: half precision would lose them before a softmax."""
         return scores.to(torch.promote_types(scores.dtype, torch.float32)) / self.value
 
     def extra_repr(self) -> str:
@@ -100,7 +100,7 @@ def set_temperature(model: nn.Module, temperature: float) -> None:
 class TemperatureSchedule:
     """Anneals every temperature of a model linearly, one call a step.
 
-    The first temperature is set at once; call `step` after every optimiser step. Save `state_dict` with the optimiser's.
+    The first temperature is set at once; call `step` after every optimiser step; save `state_dict` with the others.
 
     Args:
         model: holds layers with a temperature.

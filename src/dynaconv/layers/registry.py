@@ -17,19 +17,20 @@ from dynaconv.spec import Ints, Padding, PaddingMode
 
 __all__ = ["CONVS", "create_conv", "list_convs"]
 
-CONVS: Mapping[str, type[nn.Module]] = MappingProxyType(
+# The classes of a method by the number of spatial dimensions.
+CONVS: Mapping[str, Mapping[int, type[nn.Module]]] = MappingProxyType(
     {
-        "static": nn.Conv2d,
-        "kernel_weighted": KernelWeightedConv2d,
-        "fc_generated": FCGeneratedConv2d,
-        "dot_product": DotProductConv2d,
+        "static": {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d},
+        "kernel_weighted": {2: KernelWeightedConv2d},
+        "fc_generated": {2: FCGeneratedConv2d},
+        "dot_product": {2: DotProductConv2d},
     }
 )
 
 
-def list_convs() -> list[str]:
-    """The names that `create_conv` takes."""
-    return list(CONVS)
+def list_convs(dims: int = 2) -> list[str]:
+    """The names that `create_conv` takes for so many spatial dimensions."""
+    return [name for name, classes in CONVS.items() if dims in classes]
 
 
 def create_conv(
@@ -43,12 +44,14 @@ def create_conv(
     groups: int = 1,
     bias: bool = True,
     padding_mode: PaddingMode = "zeros",
+    *,
+    dims: int = 2,
     **method_options: Any,
 ) -> nn.Module:
-    """A 2-D convolution by its method's name.
+    """A convolution by its method's name.
 
     Args:
-        name: one of `list_convs()`; `"static"` is an `nn.Conv2d`.
+        name: one of `list_convs()`; `"static"` is an `nn.Conv2d`, or its 1-D or 3-D form.
         in_channels: as in `nn.Conv2d`, like all arguments up to `padding_mode`.
         out_channels: see `nn.Conv2d`.
         kernel_size: see `nn.Conv2d`.
@@ -58,6 +61,7 @@ def create_conv(
         groups: see `nn.Conv2d`.
         bias: see `nn.Conv2d`.
         padding_mode: see `nn.Conv2d`.
+        dims: the number of spatial dimensions, as far as the method has them.
         **method_options: the method's own; see its class.
 
     Raises:
@@ -69,7 +73,9 @@ def create_conv(
     """
     if name not in CONVS:
         raise ArgumentError("name", name, f"one of {', '.join(CONVS)}")
-    cls = CONVS[name]
+    if dims not in CONVS[name]:
+        raise ArgumentError("dims", dims, f"one of {', '.join(map(str, CONVS[name]))} for {name!r}")
+    cls = CONVS[name][dims]
     allowed = [n for n in signature(cls).parameters if n not in signature(create_conv).parameters]
     for option, value in method_options.items():
         if option not in allowed:

@@ -11,6 +11,7 @@ from torch import nn
 from dynaconv.errors import ArgumentError
 from dynaconv.layers.base import check_size
 from dynaconv.models.description import SequentialCNN
+from dynaconv.models.published import PRESETS
 from dynaconv.models.seeds import SEEDS
 
 __all__ = ["create_model", "list_models"]
@@ -18,7 +19,7 @@ __all__ = ["create_model", "list_models"]
 
 def list_models() -> list[str]:
     """The names that `create_model` takes."""
-    return list(SEEDS)
+    return [*SEEDS, *PRESETS]
 
 
 def create_model(
@@ -50,9 +51,13 @@ def create_model(
         >>> create_model("kernel_weighted_cnn", width=0.25, num_classes=7)(torch.randn(2, 3, 32, 32)).shape
         torch.Size([2, 7])
     """
-    if name not in SEEDS:
-        raise ArgumentError("name", name, f"one of {', '.join(SEEDS)}")
     check_size("in_channels", in_channels)
+    if name in PRESETS:
+        if conv is not None or conv_options is not None or width != 1.0:
+            raise ArgumentError("name", name, "one of the seed networks where conv, conv_options or width are given")
+        return PRESETS[name].build(1000 if num_classes is None else check_size("num_classes", num_classes), in_channels)
+    if name not in SEEDS:
+        raise ArgumentError("name", name, f"one of {', '.join(list_models())}")
     if not (isfinite(width) and width > 0):
         raise ArgumentError("width", width, "a finite number > 0")
     description = SEEDS[name]

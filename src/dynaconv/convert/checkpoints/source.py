@@ -1,0 +1,27 @@
+"""Whose checkpoints can be read, and how their names become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+__all__ = ["Source", "State"]
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository whose checkpoints can be read.
+
+    Attributes:
+        name: `owner/repository`.
+        rename: makes of the authors' state dict (plain tensors, without `module.` prefixes or wrapping dictionaries)
+            one of the given model or single layer. It renames and reshapes what it knows and passes on the rest, so
+            that what does not fit is reported by its name.
+    """
+
+    name: str
+    rename: Callable[[State, nn.Module], State]

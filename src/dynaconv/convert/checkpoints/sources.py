@@ -1,0 +1,14 @@
+"""The sources by name: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dynaconv.convert.checkpoints.source import Source
+
+__all__ = ["SOURCES"]
+
+_ALL: tuple[Source, ...] = ()
+
+SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in _ALL})

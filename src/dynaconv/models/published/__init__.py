@@ -1,0 +1,13 @@
+"""Published networks by name, with the figures they are checked against: one file a method."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dynaconv.models.published import static
+from dynaconv.models.published.preset import Preset
+
+__all__ = ["PRESETS", "Preset"]
+
+_METHODS = (static,)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({p.name: p for method in _METHODS for p in method.PRESETS})
