@@ -39,7 +39,7 @@ def covariance_pool(x: Tensor) -> Tensor:
     if x.dim() < 3 or x.shape[2:].numel() == 0:
         raise ShapeError("x", x.shape, "(B, C, *S) with at least one position")
     check_floating("x", x)
-    covariance: Tensor = _Covariance.apply(widened(x.flatten(2)))  # type: ignore[no-untyped-call]  # torch's
+    covariance: Tensor = _Covariance.apply(widened(x.flatten(2)))
     return covariance
 
 
@@ -62,7 +62,8 @@ class _Covariance(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         with full_precision(x):
-            return (gradient + gradient.mT) @ _centred(x) / x.shape[-1]
+            to_x: Tensor = (gradient + gradient.mT) @ _centred(x) / x.shape[-1]
+            return to_x
 
 
 def _centred(x: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def eigen_sqrt(a: Tensor) -> Tensor:
     Args:
         a: `(..., d, d)`.
     """
-    root: Tensor = _EigenSqrt.apply(a)[0]  # type: ignore[no-untyped-call]  # torch's
+    root: Tensor = _EigenSqrt.apply(a)[0]
     return root
 
 
@@ -45,9 +45,9 @@ class _EigenSqrt(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *constants: Tensor) -> Tensor:
-        # R R = A gives dR R + R dR = dA: the derivative is the solution of a Lyapunov equation, which is its own adjoint.
+        # R R = A gives dR R + R dR = dA: a Lyapunov equation, whose solution is its own adjoint in dA.
         root, vectors, roots = ctx.saved_tensors
-        solved: Tensor = _Lyapunov.apply(root, (gradient + gradient.mT) / 2, vectors, roots)  # type: ignore[no-untyped-call]
+        solved: Tensor = _Lyapunov.apply(root, (gradient + gradient.mT) / 2, vectors, roots)
         return solved
 
 
@@ -72,5 +72,5 @@ class _Lyapunov(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         root, vectors, roots, solved = ctx.saved_tensors
         with full_precision(gradient):
-            to_g: Tensor = _Lyapunov.apply(root, gradient, vectors, roots)  # type: ignore[no-untyped-call]  # torch's
+            to_g: Tensor = _Lyapunov.apply(root, gradient, vectors, roots)
             return -(to_g @ solved.mT + solved.mT @ to_g), to_g, None, None

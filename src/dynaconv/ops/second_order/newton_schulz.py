@@ -19,7 +19,7 @@ def newton_schulz(a: Tensor, iterations: int) -> Tensor:
         a: `(B, d, d)`, eigenvalues between 0 and 1.
         iterations: n, at least 1.
     """
-    root: Tensor = _NewtonSchulz.apply(a, iterations)  # type: ignore[no-untyped-call]  # torch's
+    root: Tensor = _NewtonSchulz.apply(a, iterations)
     return root
 
 
