@@ -149,6 +149,7 @@ def test_compile(variant: str) -> None:
 
 
 @EACH
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_functional_transforms(variant: str) -> None:
     block, x = make(variant).eval(), image()
     parameters = dict(block.named_parameters())
