@@ -77,5 +77,6 @@ def _check_tapwise(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec) -> None:
 
 
 def _expect(name: str, tensor: Tensor | None, *shapes: tuple[int, ...]) -> None:
-    if tensor is not None and tuple(tensor.shape) not in shapes:
+    # The rank first: an exporter that keeps the batch size free must not compare it with a channel count.
+    if tensor is not None and not any(len(shape) == tensor.dim() and shape == tuple(tensor.shape) for shape in shapes):
         raise ShapeError(name, tensor.shape, " or ".join(map(str, shapes)))
