@@ -2,12 +2,14 @@
 
 from dynaconv.coefficients.norm import BranchBatchNorm, BranchNorm, branch_norm
 from dynaconv.coefficients.slice_gate import SliceGate
+from dynaconv.coefficients.tap_gate import TapGate
 from dynaconv.coefficients.temperature import Temperature, TemperatureSchedule, set_temperature, temperatures
 
 __all__ = [
     "BranchBatchNorm",
     "BranchNorm",
     "SliceGate",
+    "TapGate",
     "Temperature",
     "TemperatureSchedule",
     "branch_norm",

@@ -6,6 +6,7 @@ from dynaconv.layers.dot_product import DotProductConv2d
 from dynaconv.layers.explain import explain
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
+from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.layers.registry import create_conv, list_convs
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "DynamicConv",
     "FCGeneratedConv2d",
     "KernelWeightedConv2d",
+    "LGCFConv1d",
+    "LGCFConv2d",
+    "LGCFConv3d",
     "create_conv",
     "explain",
     "list_convs",

@@ -13,6 +13,7 @@ from dynaconv.errors import ArgumentError
 from dynaconv.layers.dot_product import DotProductConv2d
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
+from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.spec import Ints, Padding, PaddingMode
 
 __all__ = ["CONVS", "create_conv", "list_convs"]
@@ -24,6 +25,7 @@ CONVS: Mapping[str, Mapping[int, type[nn.Module]]] = MappingProxyType(
         "kernel_weighted": {2: KernelWeightedConv2d},
         "fc_generated": {2: FCGeneratedConv2d},
         "dot_product": {2: DotProductConv2d},
+        "lgcf": {1: LGCFConv1d, 2: LGCFConv2d, 3: LGCFConv3d},
     }
 )
 
