@@ -74,7 +74,9 @@ class TapBlocks:
         for first in range(0, spec.taps, at_once):
             part = slice(first, min(first + at_once, spec.taps))
             places = [_place(t, spec.kernel_size) for t in range(part.start, part.stop)]
-            pixels = torch.stack([at_tap(view, place) for place in places], dim=2)
+            under = [at_tap(view, place) for place in places]
+            # One tap needs no copy beyond what its stride asks for.
+            pixels = torch.stack(under, dim=2) if len(under) > 1 else under[0].unsqueeze(2)
             yield _Block(part, pixels.reshape(*pixels.shape[:3], out_size.numel()), grouped[..., part].flatten(2))
 
 
