@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from dynaconv.attention.base import GateBlock, check_count, gate_of
+from dynaconv.attention.base import AttentionBlock, check_count, gate_of
 from dynaconv.attention.gsop_scores import CovarianceScores, pointwise
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
@@ -16,7 +16,7 @@ from dynaconv.ops.second_order.precision import full_precision, widened
 __all__ = ["GSoPPosition"]
 
 
-class GSoPPosition(GateBlock):
+class GSoPPosition(AttentionBlock):
     """`y = ReLU(a ⊙ x)` with a map `a = σ(W · ReLU(rows(Σ)))` from Σ, the covariance of positions over d channels.
 
     The d channels are `BN(conv1×1(ReLU(x)))`, averaged over a grid of 8×8 cells whatever the map's size; Σ is 64×64,
@@ -74,7 +74,7 @@ class GSoPPosition(GateBlock):
 
     def attend(self, x: Tensor) -> Tensor:
         """The map times its gates, negative values cut off."""
-        return super().attend(x).relu()
+        return (x * self.gate(x)).relu()
 
 
 def _published_covariance(x: Tensor) -> Tensor:

@@ -51,8 +51,10 @@ class CovarianceScores(nn.Module):
 
     def forward(self, covariance: Tensor) -> Tensor:
         """`(B, d, d)` → `(B, out_features)`."""
-        said = self.rows(self.norm(covariance.to(self.rows.weight.dtype))).flatten(1)
-        scores: Tensor = self.linear(self.activation(said))
+        covariance = covariance.to(self.rows.weight.dtype)
+        # To the normalisation it is a map d pixels high and one wide, with d channels.
+        rows = self.norm(covariance.unsqueeze(3)).squeeze(3)
+        scores: Tensor = self.linear(self.activation(self.rows(rows).flatten(1)))
         return scores
 
 
