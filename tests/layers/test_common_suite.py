@@ -25,7 +25,9 @@ with_one_kernel_a_sample = pytest.mark.parametrize("case", [c for c in CASES if 
 
 def test_every_registered_method_is_in_the_table() -> None:
     registered = {name for dims in (1, 2, 3) for name in list_convs(dims)}
-    assert registered - {"static"} == {case.name for case in CASES}
+    # Convolutions of static kernels: tests of their own.
+    static = {"static", "depthwise_separable", "spatially_separable", "causal"}
+    assert registered - static == {case.name for case in CASES}
 
 
 @everything
