@@ -33,7 +33,7 @@ def test_every_registered_method_is_in_the_table() -> None:
 @everything
 def test_equals_the_reference(case: LayerCase) -> None:
     layer, x = case.make().eval(), case.image()
-    torch.testing.assert_close(layer(x), ops.conv(x, layer.kernel(x), layer.spec, _reference(layer, x)))
+    torch.testing.assert_close(layer(x), ops.conv(*layer.operands(x), _reference(layer, x)))
 
 
 def _reference(layer: Any, x: Tensor) -> str:

@@ -74,13 +74,21 @@ class DynamicConv(nn.Module, ABC):
         check_input(x, self.spec)
         return self.assemble(self.coefficients(x))
 
+    def operands(self, x: Tensor) -> tuple[Tensor, Kernel, ConvSpec]:
+        """What is convolved, with which kernel, in which geometry: the input itself, unless a method says otherwise.
+
+        Raises:
+            ArgumentError: `x` does not fit; ShapeError for its rank and channels.
+        """
+        return x, self.kernel(x), self.spec
+
     def forward(self, x: Tensor) -> Tensor:
         """`x: (B, I, *S)` → `(B, O, *S_out)`.
 
         Raises:
             ArgumentError: `x` does not fit; ShapeError for its rank and channels.
         """
-        return ops.conv(x, self.kernel(x), self.spec)
+        return ops.conv(*self.operands(x))
 
     def extra_repr(self) -> str:
         """The geometry, as `nn.Conv2d` prints it."""

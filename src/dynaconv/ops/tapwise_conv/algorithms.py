@@ -56,6 +56,8 @@ def _at_once(problem: Problem, samples: Callable[[ConvSpec, int], int]) -> int:
 
 
 def _shifts_cost(problem: Problem) -> Cost:
+    if problem.spec.taps == 1:
+        return _unfold_cost(problem)
     taps, pixels = problem.spec.taps, _windows(problem) / problem.spec.taps
     output = problem.batch * problem.positions * problem.spec.out_channels
     traffic = 2 * _windows(problem) + 2 * taps * output
