@@ -15,7 +15,7 @@ from dynaconv.ops.mixture_conv.sample_blocks import SampleBlocks
 __all__ = ["REGISTRY"]
 
 
-_GROUPED = SampleBlocks(grouped, kernel_numbers=None)
+_GROUPED = SampleBlocks(grouped, kernel_numbers=patches.KERNEL_NUMBERS)
 _PER_SAMPLE = SampleBlocks(per_sample, kernel_numbers=patches.KERNEL_NUMBERS)
 
 
