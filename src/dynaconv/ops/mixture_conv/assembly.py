@@ -6,6 +6,7 @@ the bank is `(K, g, o, R, T)`, the kernels mixed from it `(b, g, o, R, T)`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -17,7 +18,7 @@ from dynaconv.ops.mixture_conv.gradients import MixtureGradients
 from dynaconv.ops.mixture_conv.input_scale import InputGradients
 from dynaconv.spec import ConvSpec
 
-__all__ = ["KernelBlock", "KernelGradients", "grouped_bank", "mixed"]
+__all__ = ["KernelBlock", "KernelGradients", "grouped_bank"]
 
 _ALL = slice(None)
 
@@ -26,13 +27,6 @@ def grouped_bank(kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """The bank as `(K, g, O/g, R, T)`, a view where it is contiguous."""
     experts, out_channels, in_per_group, *size = kernel.bank.shape
     return kernel.bank.reshape(experts, spec.groups, out_channels // spec.groups, in_per_group, prod(size))
-
-
-def mixed(kernel: MixtureKernel, bank: Tensor, samples: slice, outputs: slice) -> Tensor:
-    """The mixtures of the experts alone, `(b, g, o, R, T)`; `bank` is `grouped_bank(kernel, spec)`."""
-    part = bank[:, :, outputs]
-    mixture = kernel.mixture[samples]
-    return (mixture @ part.flatten(1)).view(mixture.shape[0], *part.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -50,12 +44,23 @@ class KernelBlock:
     weight: Tensor
 
     @classmethod
-    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice) -> KernelBlock:
-        """Mix a block; `bank` is `grouped_bank(kernel, spec)`."""
-        plain = mixed(kernel, bank, samples, _ALL)
-        scale = kernel.tap_scale
-        weight = plain if scale is None else plain * scale[samples].flatten(1)[:, None, None, None]
-        return cls(samples, plain, weight)
+    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice, memory: Sequence[Tensor]) -> KernelBlock:
+        """Mix a block.
+
+        Args:
+            kernel: without bias; scales per sample.
+            bank: `grouped_bank(kernel, spec)`.
+            samples: which samples.
+            memory: where `mixed` and `weight` go, two tensors `(b or more, W)`; where both are one, `mixed` is lost.
+        """
+        mixture, scale = kernel.mixture[samples], kernel.tap_scale
+        plain, tapped = (rows[: mixture.shape[0]] for rows in memory)
+        shape = (mixture.shape[0], *bank.shape[1:])
+        mixed = torch.mm(mixture, bank.flatten(1), out=plain).view(shape)
+        if scale is None:
+            return cls(samples, mixed, mixed)
+        taps = scale[samples].flatten(1)[:, None, None, None]
+        return cls(samples, mixed, torch.mul(mixed, taps, out=tapped.view(shape)))
 
 
 class KernelGradients:
@@ -84,32 +89,37 @@ class KernelGradients:
             block: the kernels.
             gradient: of `block.weight`, before the output scales, `(b, g, o, R, T)`; overwritten.
         """
-        kernel, samples = self._kernel, block.samples
-        if kernel.out_scale is not None:
-            self.add_out_scale(samples, _ALL, (gradient * block.weight).flatten(3))
-            gradient.mul_(kernel.out_scale[samples].unflatten(1, self._out_groups)[..., None, None])
-        if kernel.tap_scale is not None:
-            self.add_tap_scale(samples, (gradient * block.mixed).flatten(1, 2).unsqueeze(4))
-            gradient.mul_(kernel.tap_scale[samples].flatten(1)[:, None, None, None])
-        self.add_mixed(samples, _ALL, gradient)
+        scale, samples = self._kernel.tap_scale, block.samples
+        if self.tap_scale is not None and scale is not None:
+            before_taps = gradient * block.mixed
+            if self._kernel.out_scale is not None:
+                before_taps *= self._kernel.out_scale[samples].unflatten(1, self._out_groups)[..., None, None]
+            self.tap_scale[samples].flatten(1).add_(before_taps.sum((1, 2, 3)))
+            gradient.mul_(scale[samples].flatten(1)[:, None, None, None])
+        self.add_mixed(samples, _ALL, gradient.flatten(3).flatten(0, 1))
 
     def add_mixed(self, samples: slice, outputs: slice, gradient: Tensor) -> None:
-        """Add what the gradient of the mixtures themselves, `(b, g, o, R, T)` in any shape, gives bank and mixture."""
-        part, mixture = self._bank[:, :, outputs], self._kernel.mixture[samples]
-        flat = gradient.reshape(mixture.shape[0], part[0].numel())
-        total = self.bank.view(self._bank.shape)[:, :, outputs]
-        total += (mixture.t() @ flat).view(part.shape)
-        self.mixture[samples] += flat @ part.flatten(1).t()
-
-    def add_out_scale(self, samples: slice, outputs: slice, products: Tensor) -> None:
-        """Add products `(b, g, o, ...)` of an output's gradient and its value before the scale."""
-        if self.out_scale is not None:
-            self.out_scale[samples].unflatten(1, self._out_groups)[..., outputs] += products.sum(3)
+        """Add what the mixtures' gradient before output scales, `(b·g, o, n)`, gives bank, mixture and that scale."""
+        mixture, out_scale = self._kernel.mixture[samples], self._kernel.out_scale
+        part = self._bank[:, :, outputs].flatten(3)
+        experts, _, _, window = part.shape
+        rows = gradient.view(mixture.shape[0], -1, window).transpose(0, 1)
+        # What every expert has in common with the gradient, output by output: (g·o, b, K).
+        shared = torch.bmm(rows, part.reshape(experts, -1, window).permute(1, 2, 0))
+        share = mixture.expand(rows.shape[0], -1, -1)
+        if self.out_scale is not None and out_scale is not None:
+            by_group = self.out_scale[samples].unflatten(1, self._out_groups)[..., outputs]
+            by_group += (shared * mixture).sum(2).t().view_as(by_group)
+            scale = out_scale[samples].unflatten(1, self._out_groups)[..., outputs].flatten(1).t().unsqueeze(2)
+            share, shared = share * scale, shared * scale
+        self.mixture[samples] += shared.sum(0)
+        total = self.bank.view(self._bank.shape)[:, :, outputs].flatten(3)
+        total += torch.bmm(share.transpose(1, 2), rows).transpose(0, 1).reshape(total.shape)
 
     def add_tap_scale(self, samples: slice, products: Tensor) -> None:
-        """Add products `(b, g, R, T, P)` of a window's gradient and its value before the scale."""
+        """Add products `(b, I, *k, *S_out)` of a window's gradient and its value before the scale."""
         if self.tap_scale is not None:
-            self.tap_scale[samples].flatten(1).add_(products.sum((1, 2, 4)))
+            self.tap_scale[samples] += products.flatten(1 + self.tap_scale.dim()).sum((1, -1))
 
     def together(self, to_x: InputGradients) -> MixtureGradients:
         """With those of the input, the gradients of all tensors."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
@@ -37,7 +38,7 @@ class SampleBlocks:
             spec: the geometry.
         """
         y, _ = new_output(x, spec)
-        for block in self._blocks(kernel, spec):
+        for block in self._blocks(kernel, spec, keep_mixed=False):
             part = scaled(x[block.samples], kernel.in_scale, block.samples)
             found = self._dense.forward(part, block.weight.view(part.shape[0], *spec.weight_shape), spec)
             y[block.samples] = scaled(found, kernel.out_scale, block.samples)
@@ -48,7 +49,7 @@ class SampleBlocks:
     ) -> MixtureGradients:
         """Gradients of the input, of its scale, and of the kernel's parts; kernels are mixed again, block by block."""
         found, to_x = KernelGradients(kernel, spec), InputGradients(x, kernel)
-        for block in self._blocks(kernel, spec):
+        for block in self._blocks(kernel, spec, keep_mixed=wanted.kernel and kernel.tap_scale is not None):
             samples = block.samples
             part, upstream = scaled(x[samples], kernel.in_scale, samples), gradient[samples]
             if wanted.kernel:
@@ -60,8 +61,12 @@ class SampleBlocks:
                 to_x.add(samples, self._dense.input_gradient(to_output, weight, part.shape, spec))
         return found.together(to_x)
 
-    def _blocks(self, kernel: MixtureKernel, spec: ConvSpec) -> Iterator[KernelBlock]:
+    def _blocks(self, kernel: MixtureKernel, spec: ConvSpec, keep_mixed: bool) -> Iterator[KernelBlock]:
+        """The blocks, each in the memory of the one before: fresh pages cost more than the numbers written to them."""
         bank, batch = grouped_bank(kernel, spec), kernel.mixture.shape[0]
-        samples = batch if self._kernel_numbers is None else max(1, self._kernel_numbers // spec.weight_count)
-        for first in range(0, batch, max(1, samples)):
-            yield KernelBlock.assemble(kernel, bank, slice(first, first + samples))
+        most = batch if self._kernel_numbers is None else self._kernel_numbers // spec.weight_count
+        samples = max(1, min(most, batch))
+        mixed = bank.new_empty(samples, spec.weight_count)
+        memory = (mixed, torch.empty_like(mixed) if keep_mixed else mixed)
+        for first in range(0, batch, samples):
+            yield KernelBlock.assemble(kernel, bank, slice(first, min(first + samples, batch)), memory)
