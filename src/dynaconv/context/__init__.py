@@ -3,5 +3,13 @@
 from dynaconv.context.average import global_average, left_window_average
 from dynaconv.context.grid import grid_average
 from dynaconv.context.local import LocalContext
+from dynaconv.context.windows import centre_average, window_average
 
-__all__ = ["LocalContext", "global_average", "grid_average", "left_window_average"]
+__all__ = [
+    "LocalContext",
+    "centre_average",
+    "global_average",
+    "grid_average",
+    "left_window_average",
+    "window_average",
+]
