@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dynaconv.convert.checkpoints import attention_module, fast_mpn_cov, gsop, kernel_attention
+from dynaconv.convert.checkpoints import attention_module, dcd, fast_mpn_cov, gsop, kernel_attention, kernel_warehouse
 from dynaconv.convert.checkpoints.source import Source
 
 __all__ = ["SOURCES"]
 
 _ALL: tuple[Source, ...] = (
     attention_module.SOURCE,
+    dcd.SOURCE,
     fast_mpn_cov.SOURCE,
     gsop.SOURCE,
     kernel_attention.SOURCE,
+    kernel_warehouse.SOURCE,
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in _ALL})
