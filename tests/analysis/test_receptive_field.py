@@ -221,6 +221,29 @@ def test_attention(name: str, local: int | None, global_: bool) -> None:
     assert (theoretical(model, (2, 40, 40), context=True).layers[-1].field[0] >= 40) == global_
 
 
+GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "broadcast": lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(),
+    "expanded": lambda x: x * F.hardsigmoid(F.adaptive_avg_pool2d(x, 1)).expand_as(x),
+    "in place": lambda x: F.hardswish(x).mul_(x.amax((2, 3), keepdim=True)),
+    "instance norm": lambda x: (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_gates_of_channels_are_context(name: str) -> None:
+    model = nn.Sequential(conv(3, 2), Functional(GATES[name]), conv(3))
+    found = theoretical(model, (2, 21, 21))
+    assert not found.bounded
+    assert (found.layers[-1].field, found.layers[-1].stride) == ((7, 7), (2, 2))
+    assert theoretical(model, (2, 21, 21), context=True).layers[-1].field == (21, 21)
+
+
+def test_tokens_are_no_map() -> None:
+    tokens = Functional(lambda x: x.flatten(2).transpose(1, 2).unflatten(2, (1, 2)).transpose(1, 2))
+    found = theoretical(nn.Sequential(conv(4, 4), tokens, nn.Softmax(-1)), (2, 16, 16))
+    assert [layer.kind for layer in found.layers] == ["Conv2d"]
+
+
 def test_non_local_sees_everything() -> None:
     model = nn.Sequential(conv(3, padding=1), dynaconv.create_attention("non_local", 2))
     assert theoretical(model, (2, 20, 20)).layers[-1].field == (22, 22)

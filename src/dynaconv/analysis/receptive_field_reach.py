@@ -46,17 +46,21 @@ class Reach:
         other = [d for d in range(highest.dim()) if d != 2 + axis]
         return highest.amax(other)
 
-    def moves_along(self, dim: int) -> bool:
-        """Whether the places looked at move along a dimension of the bounds, as they do along an image axis."""
-        middles = self.bounds[self.axes :] - self.bounds[: self.axes]
-        return bool((middles != middles.narrow(dim, 0, 1)).any())
+    def moving(self, axis: int) -> list[int]:
+        """Dimensions of the tensor along which the places looked at move on an image axis."""
+        middle = (self.bounds[self.axes + axis] - self.bounds[axis]).nan_to_num(nan=0.0)
+        return [d for d in range(middle.dim()) if bool((middle != middle.narrow(d, 0, 1)).any())]
 
     def is_map(self) -> bool:
         """Whether the tensor is `(B, C, *S)` with the image's axes where a convolution expects them."""
         if self.bounds.dim() != self.axes + 3:
             return False
-        spread = [self.moves_along(3 + axis) or self.bounds.shape[3 + axis] == 1 for axis in range(self.axes)]
-        return all(spread) or not self.moves_along(2)
+        for axis in range(self.axes):
+            along, own = self.moving(axis), 2 + axis
+            misses_its_own = bool(along) and own not in along and self.bounds.shape[1 + own] > 1
+            if misses_its_own or any(d >= 2 and d != own for d in along):
+                return False
+        return True
 
     def measured(self) -> Reach:
         """With the steps that the map itself shows, where it is larger than one unit and not reached as a whole."""
@@ -65,7 +69,7 @@ class Reach:
         step = list(self.step)
         for axis in range(self.axes):
             along = self.profile(axis)
-            if len(along) > 1 and bool(along[-1] > along[0]):
+            if len(along) > 1 and bool(along.isfinite().all() and along[-1] > along[0]):
                 step[axis] = float(along[-1] - along[0]) / (len(along) - 1)
         return Reach(self.bounds, tuple(step))
 

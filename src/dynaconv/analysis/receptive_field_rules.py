@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dynaconv.analysis.receptive_field_reach import Reach, resampled, windows
 
-__all__ = ["RULES", "Call", "merged", "whole"]
+__all__ = ["RULES", "Call", "elementwise", "merged", "whole"]
 
 
 class Call:
@@ -64,24 +64,37 @@ def _flat(values: Any) -> list[Any]:
     return [v for value in values for v in (value if isinstance(value, list | tuple) else [value])]
 
 
-def merged(reaches: Sequence[Reach], shape: Sequence[int], context: bool = True) -> Reach:
-    """The reach of an element-wise result, arguments broadcast.
-
-    Without `context`, an argument that is one value for the whole map says nothing about where an element looks.
-    """
+def merged(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
+    """Every element depends on the arguments' elements in its place, arguments broadcast."""
     axes = reaches[0].axes
-    units = prod(shape[-axes:]) if len(shape) == axes + 2 else 0
-    if not context and units > 1:
-        reaches = [r for r in reaches if prod(r.bounds.shape[1:][-axes:]) > 1] or reaches
     bounds = None
     for reach in reaches:
-        aligned = reach.bounds.reshape(
-            2 * axes, *(1,) * (len(shape) - reach.bounds.dim() + 1), *reach.bounds.shape[1:]
-        ).expand(-1, *shape)
+        rank = len(shape) - reach.bounds.dim() + 1
+        aligned = reach.bounds.reshape(2 * axes, *(1,) * rank, *reach.bounds.shape[1:]).expand(-1, *shape)
         bounds = aligned if bounds is None else torch.maximum(bounds, aligned)
     assert bounds is not None
-    # The coarsest map tells how far apart units are.
-    return Reach(bounds, tuple(max(r.step[a] for r in reaches) for a in range(axes)))
+    return Reach(bounds, _step(reaches))
+
+
+def _step(reaches: Sequence[Reach]) -> tuple[float, ...]:
+    """The steps of the map with the most units."""
+    rank = reaches[0].axes + 3
+    return max(reaches, key=lambda r: prod(r.bounds.shape[3:]) if r.bounds.dim() == rank else 0).step
+
+
+def elementwise(call: Call) -> Reach:
+    """Without context, an argument that is one value for the whole map says nothing about where an element looks."""
+    tensors = [t for t in _flat(call.given.values()) if call.reach_of(t) is not None]
+    axes = call.main().axes
+    if not call.context and call.out.dim() == axes + 2:
+        tensors = [t for t in tensors if _units(t, axes) > 1] or tensors
+    return merged([r for r in map(call.reach_of, tensors) if r is not None], call.out.shape)
+
+
+def _units(tensor: Tensor, axes: int) -> int:
+    """Positions of a map that a tensor has values of its own for."""
+    sides = [1 if stride == 0 else n for n, stride in zip(tensor.shape, tensor.stride(), strict=True)]
+    return prod(sides[-axes:])
 
 
 def whole(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
@@ -175,7 +188,7 @@ def _moved(call: Call) -> Reach | list[Reach]:
     """Operators that only put elements elsewhere are applied to the bounds themselves."""
     reaches = call.all()
     rows = [call.func(*_row(call, call.args, i), **_row(call, call.kwargs, i)) for i in range(2 * reaches[0].axes)]
-    step = tuple(max(r.step[a] for r in reaches) for a in range(reaches[0].axes))
+    step = _step(reaches)
     if isinstance(rows[0], Tensor):
         return Reach(torch.stack(rows), step).measured()
     return [Reach(torch.stack(parts), step).measured() for parts in zip(*rows, strict=True)]
@@ -225,8 +238,8 @@ def _normalised(call: Call) -> Reach:
     reach = call.main()
     rank = reach.bounds.dim() - 1
     trailing = len(call.given["normalized_shape"]) if "normalized_shape" in call.given else rank - 1
-    over = range(rank - trailing + 1, rank + 1)
-    counted = [dim for dim in over if call.context or not reach.moves_along(dim)]
+    along = {1 + dim for axis in range(reach.axes) for dim in reach.moving(axis)}
+    counted = [dim for dim in range(rank - trailing + 1, rank + 1) if call.context or dim not in along]
     return reach.with_bounds(reach.bounds.amax(counted, keepdim=True).expand_as(reach.bounds)) if counted else reach
 
 
@@ -258,6 +271,8 @@ def _attention(call: Call) -> Reach:
 Rule = Callable[[Call], Reach | list[Reach]]
 
 _BY_RULE: dict[Rule, str] = {
+    # Most element-wise operators say that they are; these do not.
+    elementwise: "hardswish hardsigmoid mish prelu _prelu_kernel rrelu softshrink celu selu copy",
     _convolution: "convolution",
     _pool: "max_pool1d max_pool2d_with_indices max_pool3d_with_indices max_pool2d max_pool3d avg_pool1d avg_pool2d "
     "avg_pool3d",

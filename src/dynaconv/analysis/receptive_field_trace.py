@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dynaconv.analysis.receptive_field_reach import Reach, pixels, windows
-from dynaconv.analysis.receptive_field_rules import RULES, Call, merged, whole
+from dynaconv.analysis.receptive_field_rules import RULES, Call, elementwise, merged, whole
 from dynaconv.layers import DynamicConv
 
 __all__ = ["Visit", "trace", "watched"]
@@ -66,7 +66,10 @@ class _Follow(TorchDispatchMode):
         """What the operator's rule says; everything, which is an upper bound, where there is none."""
         name = call.func._schema.name
         if torch.Tag.pointwise in call.func.tags or torch.Tag.pointwise in _functional_tags(name):
-            return merged(reaches, call.out.shape, self.context)
+            return elementwise(call)
+        if name == "aten::as_strided_" and call.out.numel() == max(call.out.shape, default=1):
+            # After global pooling PyTorch restores a memory format so; a single row of numbers stays in its order.
+            return reaches[0]
         rule = RULES.get(name.removesuffix("_"), RULES.get(name))
         if rule is None or call.picks():
             self.bounded.append(name)
