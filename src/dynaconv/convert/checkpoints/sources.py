@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dynaconv.convert.checkpoints import attention_module, dcd, fast_mpn_cov, gsop, kernel_attention, kernel_warehouse
+from dynaconv.convert.checkpoints import (
+    attention_module,
+    dcd,
+    fast_mpn_cov,
+    gsop,
+    involution,
+    kernel_attention,
+    kernel_warehouse,
+    rfaconv,
+)
 from dynaconv.convert.checkpoints.source import Source
 
 __all__ = ["SOURCES"]
@@ -15,8 +24,10 @@ _ALL: tuple[Source, ...] = (
     dcd.SOURCE,
     fast_mpn_cov.SOURCE,
     gsop.SOURCE,
+    involution.SOURCE,
     kernel_attention.SOURCE,
     kernel_warehouse.SOURCE,
+    rfaconv.SOURCE,
 )
 
 SOURCES: Mapping[str, Source] = MappingProxyType({source.name: source for source in _ALL})
