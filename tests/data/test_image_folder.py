@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dynaconv.data import load_data
-from dynaconv.errors import DataError
+from dynaconv.data import RandomPictures, load_data
+from dynaconv.errors import ArgumentError, DataError
 
 
 def write(root: Path, *, parts: tuple[str, ...] = ("train", "val"), size: tuple[int, int] = (40, 30)) -> Path:
@@ -54,6 +54,27 @@ def test_centre_is_kept_for_every_shape(height: int, width: int, tmp_path: Path)
     assert image.shape == (3, 24, 32)
     # Nothing was padded: every pixel is of the picture.
     assert image.unique().tolist() == [90]
+
+
+def test_the_tested_part_is_as_large_as_asked_for(tmp_path: Path) -> None:
+    root = write(tmp_path, size=(64, 32))
+    data = load_data("imagefolder", root=root, image_size=14, eval_crop=0.875)
+    whole = load_data("imagefolder", root=root, image_size=16)
+    # The 14 of 16 pixels in the middle: resized to 16, not to 14.
+    assert data.test[0][0].equal(whole.test[0][0][:, 1:15, 1:15])
+    assert data.train[0][0].equal(load_data("imagefolder", root=root, image_size=14).train[0][0])
+    with pytest.raises(ArgumentError, match=r"eval_crop=1\.5: expected a number > 0 and <= 1"):
+        load_data("imagefolder", root=root, eval_crop=1.5)
+
+
+def test_pictures_are_there_whole(tmp_path: Path) -> None:
+    data = load_data("imagefolder", root=write(tmp_path, size=(40, 30)), image_size=8)
+    picture, label = data.train.picture(3)
+    assert (picture.shape, picture.dtype, label) == ((3, 40, 30), torch.uint8, 1)
+    change = RandomPictures((8, 8), rand_augment=9, erasing=0.5)
+    assert change(picture, seed=4).shape == (3, 8, 8)
+    assert change(picture, seed=4).equal(change(picture, seed=4))
+    assert not change(picture, seed=4).equal(change(picture, seed=5))
 
 
 def test_broken_picture_is_named(tmp_path: Path) -> None:
