@@ -75,15 +75,16 @@ def print_errors() -> None:
 
 def kept(root: Root, a: Tensor) -> int:
     """Bytes kept between the passes, each storage once."""
-    storages: dict[int, int] = {}
+    noted: list[Tensor] = []
 
     def note(tensor: Tensor) -> Tensor:
-        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        # Held, so that no other tensor gets its address.
+        noted.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-        _y = root(a)
-        return sum(storages.values())
+        root(a)
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in noted}.values())
 
 
 def seconds(work: Callable[[], object]) -> float:
