@@ -1,9 +1,9 @@
 """Context: what the input says, `(B, C, *S)` → `(B, D)`, or `(B, D, *S_out)` where it is local."""
 
 from dynaconv.context.average import global_average, left_window_average
+from dynaconv.context.centre import centre_average
 from dynaconv.context.grid import grid_average
 from dynaconv.context.local import LocalContext
-from dynaconv.context.windows import centre_average, window_average
 
 __all__ = [
     "LocalContext",
@@ -11,5 +11,4 @@ __all__ = [
     "global_average",
     "grid_average",
     "left_window_average",
-    "window_average",
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
+from dynaconv import ops
 from dynaconv.coefficients import (
     BranchNorm,
     CBAMFieldAttention,
     CoordinateFieldAttention,
     SoftmaxFieldAttention,
 )
-from dynaconv.context import global_average, window_average
+from dynaconv.context import global_average
+from dynaconv.kernels import StaticKernel
 from dynaconv.layers.base import Init, check_size
 from dynaconv.layers.receptive_field import ReceptiveFieldConv2d
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -79,7 +83,10 @@ class RFAConv2d(ReceptiveFieldConv2d):
 
     def attend(self, x: Tensor, field: Tensor) -> Tensor:
         """A softmax over the taps, from the averages under the kernel."""
-        amounts: Tensor = self.attention(window_average(x, self.spec))
+        channels = self.spec.in_channels
+        equal = x.new_full((channels, 1, *self.spec.kernel_size), 1 / self.spec.taps)
+        alone = replace(self.spec, out_channels=channels, groups=channels)
+        amounts: Tensor = self.attention(ops.conv(x, StaticKernel(equal), alone))
         return amounts
 
 

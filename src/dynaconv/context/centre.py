@@ -1,32 +1,18 @@
-"""Context of every output position: what stands under the kernel there, or at its middle."""
+"""Context of every output position: the pixel in the middle of its window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import prod
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from dynaconv.ops.static_conv import static_conv
 from dynaconv.spec import ConvSpec
 
-__all__ = ["centre_average", "window_average"]
+__all__ = ["centre_average"]
 
 _POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-
-
-def window_average(x: Tensor, spec: ConvSpec) -> Tensor:
-    """The average of the T pixels under the kernel, padding included: `(B, I, *S)` → `(B, I, *S_out)`.
-
-    Args:
-        x: `(B, I, *S)`.
-        spec: the geometry.
-    """
-    channels = spec.in_channels
-    equal = x.new_full((channels, 1, *spec.kernel_size), 1 / spec.taps)
-    return static_conv(x, equal, None, replace(spec, out_channels=channels, groups=channels))
 
 
 def centre_average(x: Tensor, spec: ConvSpec) -> Tensor:
