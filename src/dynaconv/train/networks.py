@@ -10,6 +10,7 @@ from dynaconv.data import ImageData
 from dynaconv.errors import ArgumentError
 from dynaconv.layers import list_convs
 from dynaconv.models import create_model, list_models
+from dynaconv.models.backbones import is_backbone
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.rules import check_choice
 
@@ -18,7 +19,8 @@ __all__ = ["build_network", "check_names", "drop_classifier_inputs"]
 
 def check_names(config: TrainConfig) -> None:
     """Raises `ArgumentError` with a suggestion for an unknown network or method."""
-    check_choice("model", config.model, list_models())
+    if not is_backbone(config.model):
+        check_choice("model", config.model, list_models())
     if config.conv is not None:
         check_choice("conv", config.conv, list_convs())
 
