@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from dynaconv.models.profile import profile
+from dynaconv.models import profile
 from dynaconv.models.published import PRESETS, Preset
 
 UNITS = {"M": 1e6, "G": 1e9}

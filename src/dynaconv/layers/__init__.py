@@ -23,8 +23,10 @@ from dynaconv.layers.kernel_warehouse_linear import KernelWarehouseLinear
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
 from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.layers.odconv import ODConv1d, ODConv2d, ODConv3d
+from dynaconv.layers.profile import LayerProfile, Profile, profile
 from dynaconv.layers.registry import create_conv, list_convs
 from dynaconv.layers.rfaconv import RFAConv2d, RFCAConv2d, RFCBAMConv2d
+from dynaconv.layers.same_padded import SamePadded
 from dynaconv.layers.spatially_separable import SpatiallySeparableConv2d
 from dynaconv.layers.tcn import TCN, TCNBlock
 
@@ -59,16 +61,20 @@ __all__ = [
     "LGCFConv1d",
     "LGCFConv2d",
     "LGCFConv3d",
+    "LayerProfile",
     "ODConv1d",
     "ODConv2d",
     "ODConv3d",
+    "Profile",
     "RFAConv2d",
     "RFCAConv2d",
     "RFCBAMConv2d",
+    "SamePadded",
     "SpatiallySeparableConv2d",
     "TCNBlock",
     "create_conv",
     "explain",
     "list_convs",
+    "profile",
     "route_blocks",
 ]

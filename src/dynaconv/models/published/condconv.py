@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dynaconv.convert import like
-from dynaconv.layers import BlockRouter, CondConv2d, route_blocks
+from dynaconv.layers import BlockRouter, CondConv2d, SamePadded, route_blocks
 from dynaconv.models.backbones import backbone
 from dynaconv.models.published.preset import Preset
 
-__all__ = ["PRESETS", "CondConvClassifier", "SamePadded", "condconv_efficientnet", "condconv_network"]
+__all__ = ["PRESETS", "CondConvClassifier", "condconv_efficientnet", "condconv_network"]
 
 # The last residual blocks.
 _ROUTED = {
@@ -44,30 +43,6 @@ class CondConvClassifier(nn.Module):
         """`(B, I)` → `(B, O)`."""
         scores: Tensor = self.conv(x[..., None, None])
         return scores.flatten(1)
-
-
-class SamePadded(nn.Module):
-    """A convolution after padding as TensorFlow does it: the output's size is the input's over the stride, rounded up.
-
-    How many zeros that takes depends on the input's size; an odd one comes after.
-
-    Args:
-        conv: a convolution with a `spec` that does not pad.
-    """
-
-    def __init__(self, conv: CondConv2d) -> None:
-        super().__init__()
-        self.conv = conv
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(B, I, H, W)` → `(B, O, ⌈H / stride⌉, ⌈W / stride⌉)`."""
-        spec, pads = self.conv.spec, list[int]()
-        for n, k, s, d in zip(x.shape[2:], spec.kernel_size, spec.stride, spec.dilation, strict=True):
-            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
-            # F.pad counts from the last dimension.
-            pads = [total // 2, total - total // 2, *pads]
-        y: Tensor = self.conv(F.pad(x, pads))
-        return y
 
 
 def condconv_network(name: str, num_kernels: int = 8, num_classes: int = 1000, in_channels: int = 3) -> nn.Module:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dynaconv.kernels import Kernel
-from dynaconv.layers import DynamicConv
+from dynaconv.layers.base import DynamicConv
+from dynaconv.layers.columns import columns
 
 __all__ = ["LayerProfile", "Profile", "profile"]
 
@@ -61,16 +62,7 @@ class Profile:
             for layer in self.layers
         ]
         total = ("total", "", f"{self.parameters:,}", f"{self.macs:,}", f"{self.assembly:,}")
-        lines = [header, *rows, total]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-        return "\n".join(
-            "  ".join(f"{word:{'<' if i < _WORDS else '>'}{widths[i]}}" for i, word in enumerate(line))
-            for line in lines
-        )
-
-
-# So many columns are words, set to the left; the others are numbers.
-_WORDS = 2
+        return columns([header, *rows, total], words=2)
 
 
 def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Profile:
