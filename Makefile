@@ -6,7 +6,7 @@ RUNS ?= runs
 
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 
-.PHONY: setup browser demo bench test test-slow check format clean
+.PHONY: setup browser demo bench test test-slow check format docs-published clean
 
 setup: $(VENV)/.installed
 
@@ -24,6 +24,9 @@ demo: setup  ## train a static and three dynamic networks on augmented digits; e
 
 bench: setup  ## times and memory against static networks and published code; BENCH=--quick for a look
 	$(BIN)/dynaconv bench $(BENCH) --out $(RUNS)/bench
+
+docs-published: setup  ## docs/published.md from the published networks
+	$(BIN)/python -m dynaconv.models.published.page docs/published.md
 
 test: setup browser  ## the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest

@@ -71,13 +71,14 @@ def _reference_cost(problem: Problem) -> Cost:
 def _backward(
     forward: Callable[[Problem], Cost], samples: Callable[[ConvSpec, int], int] | None = None
 ) -> Callable[[Problem], Cost]:
-    """A backward pass: two convolutions, the weighting twice more, and a gradient of the weight from every sample."""
+    """A backward pass: two convolutions, the weighting twice more, and the samples' gradients of the weight."""
 
     def cost(problem: Problem) -> Cost:
         once = forward(problem)
         share = _at_once(problem, samples) / max(1, problem.batch) if samples else 1
-        traffic = 2 * once.traffic + 2 * problem.kernel_numbers
-        memory = once.memory + share * (_windows(problem) + problem.kernel_numbers)
+        of_weight = min(problem.kernel_numbers, _windows(problem))
+        traffic = 2 * once.traffic + 2 * of_weight
+        memory = once.memory + share * (_windows(problem) + of_weight)
         return Cost(2 * once.macs, traffic, 2 * once.calls, memory)
 
     return cost
