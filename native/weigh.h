@@ -44,25 +44,51 @@ static Segments source_segments(const Tapwise& t, const SourcePart& part) {
     return {all, count, part.rows * width};
 }
 
-// Pixels that are weighted side by side: as many amounts as a cache line holds.
+// Pixels of a run that are weighted side by side: as many amounts as a cache line holds.
 constexpr int kPixelsTogether = 16;
+
+struct Pixels {
+    int count;
+    long source[kPixelsTogether];      // where their numbers start in the source map
+    int destination[kPixelsTogether];  // relative to the block
+};
+
+static inline Pixels pixels_from(const Tapwise& t, const BlockTable& block, const Run& run, int first) {
+    Pixels pixels;
+    pixels.count = static_cast<int>(least(kPixelsTogether, run.count - first));
+    for (int i = 0; i < pixels.count; ++i) {
+        pixels.source[i] = block.source_pixels[run.source[first + i]] * t.source_channels;
+        pixels.destination[i] = run.destination[first + i];
+    }
+    return pixels;
+}
+
+// Where the amounts of a segment under one tap start, for the first pixel of a block.
+static inline long amounts_start(const Tapwise& t, long sample, const BlockTable& block, long tap,
+                                 const Segment& segment) {
+    return ((sample * t.amount_groups + segment.amount_group) * t.shape.taps + tap) * t.destination_pixels +
+           block.first_destination;
+}
 
 // To is [pixel of the run][row of segments]; places outside the segments stay as they are.
 static void weigh(const Tapwise& t, long sample, const BlockTable& block, const Run& run, long tap,
                   const Segments& segments, float* to) {
-    const float* from = t.source + sample * t.source_pixels * t.source_channels;
-    const float* amounts = t.amounts + sample * t.amount_groups * t.shape.taps * t.destination_pixels +
-                           tap * t.destination_pixels + block.first_destination;
-    for (int first = 0; first < run.count; first += kPixelsTogether) {
-        const int next = static_cast<int>(least(first + kPixelsTogether, run.count));
+    const float* source = t.source + sample * t.source_pixels * t.source_channels;
+    for (int first = 0; first < run.count; first += kPixelsTogether, to += kPixelsTogether * segments.width) {
+        const Pixels pixels = pixels_from(t, block, run, first);
         for (long s = 0; s < segments.count; ++s) {
             const Segment& segment = segments.all[s];
-            const float* amount = amounts + segment.amount_group * t.shape.taps * t.destination_pixels;
-            for (int i = first; i < next; ++i) {
-                const float* x = from + block.source_pixels[run.source[i]] * t.source_channels + segment.channel;
-                float* y = to + i * segments.width + segment.at;
-                const float value = amount[run.destination[i]];
-                for (int c = 0; c < segment.count; ++c) y[c] = x[c] * value;
+            const float* amounts = t.amounts + amounts_start(t, sample, block, tap, segment);
+            const float* x = source + segment.channel;
+            float* y = to + segment.at;
+            if (segment.count == 1) {
+                for (int i = 0; i < pixels.count; ++i)
+                    y[i * segments.width] = x[pixels.source[i]] * amounts[pixels.destination[i]];
+                continue;
+            }
+            for (int i = 0; i < pixels.count; ++i) {
+                const float value = amounts[pixels.destination[i]];
+                for (int c = 0; c < segment.count; ++c) y[i * segments.width + c] = x[pixels.source[i] + c] * value;
             }
         }
     }
@@ -85,23 +111,29 @@ static inline float add_and_dot(const float* g, float value, const float* x, int
     return total;
 }
 
-// The adjoint of weigh: what reaches the source, and what reaches the amounts.
+// The adjoint of weigh: what reaches the source of a sample, and what reaches the amounts.
 static void unweigh(const Tapwise& t, long sample, const BlockTable& block, const Run& run, long tap,
                     const Segments& segments, const float* from, float* source_gradient) {
     const float* source = t.source + sample * t.source_pixels * t.source_channels;
-    const long start = sample * t.amount_groups * t.shape.taps * t.destination_pixels + tap * t.destination_pixels +
-                       block.first_destination;
-    for (int first = 0; first < run.count; first += kPixelsTogether) {
-        const int next = static_cast<int>(least(first + kPixelsTogether, run.count));
+    for (int first = 0; first < run.count; first += kPixelsTogether, from += kPixelsTogether * segments.width) {
+        const Pixels pixels = pixels_from(t, block, run, first);
         for (long s = 0; s < segments.count; ++s) {
             const Segment& segment = segments.all[s];
-            const long place = start + segment.amount_group * t.shape.taps * t.destination_pixels;
-            for (int i = first; i < next; ++i) {
-                const long pixel = block.source_pixels[run.source[i]] * t.source_channels + segment.channel;
-                const long at = place + run.destination[i];
-                t.amounts_gradient[at] += add_and_dot(from + i * segments.width + segment.at, t.amounts[at],
-                                                      source + pixel, segment.count, source_gradient + pixel);
+            const long start = amounts_start(t, sample, block, tap, segment);
+            const float *amounts = t.amounts + start, *x = source + segment.channel, *g = from + segment.at;
+            float *to_amounts = t.amounts_gradient + start, *to_source = source_gradient + segment.channel;
+            if (segment.count == 1) {
+                for (int i = 0; i < pixels.count; ++i) {
+                    const float flow = g[i * segments.width];
+                    to_source[pixels.source[i]] += flow * amounts[pixels.destination[i]];
+                    to_amounts[pixels.destination[i]] += flow * x[pixels.source[i]];
+                }
+                continue;
             }
+            for (int i = 0; i < pixels.count; ++i)
+                to_amounts[pixels.destination[i]] +=
+                    add_and_dot(g + i * segments.width, amounts[pixels.destination[i]], x + pixels.source[i],
+                                segment.count, to_source + pixels.source[i]);
         }
     }
 }
