@@ -1,12 +1,13 @@
 """Convolutions whose kernels depend on the input: context → coefficients → kernel → convolution."""
 
-from dynaconv import attention, coefficients, context, errors, kernels, layers, models, ops
+from dynaconv import attention, coefficients, context, errors, kernels, layers, models, ops, pooling
 from dynaconv.attention import create_attention, list_attentions
 from dynaconv.coefficients import TemperatureSchedule, set_temperature
 from dynaconv.convert.checkpoints import load_published
 from dynaconv.dispatch import autotune
 from dynaconv.layers import create_conv, explain, list_convs
 from dynaconv.models import create_model, list_models, profile
+from dynaconv.pooling import create_pooling, list_poolings
 from dynaconv.spec import ConvSpec
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "create_attention",
     "create_conv",
     "create_model",
+    "create_pooling",
     "errors",
     "explain",
     "kernels",
@@ -26,9 +28,11 @@ __all__ = [
     "list_attentions",
     "list_convs",
     "list_models",
+    "list_poolings",
     "load_published",
     "models",
     "ops",
+    "pooling",
     "profile",
     "set_temperature",
 ]

@@ -1,16 +1,13 @@
-"""The three seed layers: their equations, and everything a layer must stand."""
+"""The three seed layers: their equations, memory and published form; the common suite has the rest."""
 
 from __future__ import annotations
 
-import copy
-import io
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from dynaconv import ops
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.kernels import blocks
 from dynaconv.layers import (
@@ -19,25 +16,12 @@ from dynaconv.layers import (
     FCGeneratedConv2d,
     KernelWeightedConv2d,
     create_conv,
-    list_convs,
 )
 
-DYNAMIC = [name for name in list_convs() if name != "static"]
+SEEDS = ["kernel_weighted", "fc_generated", "dot_product"]
 SMALL: dict[str, dict[str, Any]] = {
     "fc_generated": {"hidden_dim": 7},
     "dot_product": {"bank_size": 6, "embedding_dim": 5},
-}
-GEOMETRIES: dict[str, dict[str, Any]] = {
-    "plain": {"kernel_size": 3},
-    "pointwise": {"kernel_size": 1},
-    "whole image": {"kernel_size": (7, 6)},
-    "strided": {"kernel_size": 3, "stride": 2, "padding": 1},
-    "dilated": {"kernel_size": (3, 2), "dilation": 2, "padding": (2, 1)},
-    "groups": {"kernel_size": 3, "groups": 2, "padding": 1},
-    "depthwise": {"kernel_size": 3, "groups": 4, "padding": 1},
-    "same, no bias": {"kernel_size": (2, 3), "padding": "same", "bias": False},
-    "circular": {"kernel_size": 3, "padding": 1, "padding_mode": "circular"},
-    "reflect": {"kernel_size": 3, "padding": 2, "padding_mode": "reflect"},
 }
 
 
@@ -63,6 +47,14 @@ def test_kernel_weighted_equation() -> None:
     for b, o, i in ((0, 0, 0), (2, 7, 3), (1, 4, 2)):
         gate = torch.sigmoid(layer.gate.embedding[o, i] @ layer.gate.fc(g[b]))
         torch.testing.assert_close(weight[b, o, i], gate * layer.weight[o, i])
+
+
+def test_kernel_weighted_published_start() -> None:
+    layer = KernelWeightedConv2d(4, 8, 3, init="published")
+    assert (layer.coefficients(image().float())["slice_gate"] == 0.5).all()
+    layer(image().float()).sum().backward()
+    assert layer.gate.fc.weight.grad is not None
+    assert not layer.gate.fc.weight.grad.any()
 
 
 def test_fc_generated_equation() -> None:
@@ -93,83 +85,10 @@ def test_dot_product_equation() -> None:
         torch.testing.assert_close(weight[b, o, i], expected)
 
 
-@pytest.mark.parametrize("method", DYNAMIC)
-@pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
-def test_equals_reference_and_gradcheck(method: str, geometry: dict[str, Any]) -> None:
-    layer, x = make(method, **geometry).eval(), image(batch=2).requires_grad_()
-    torch.testing.assert_close(layer(x), ops.conv(x, layer.kernel(x), layer.spec, "reference"))
-    assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()), fast_mode=True)
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_batch_laws(method: str) -> None:
-    layer, x = make(method).eval(), image()
-    order = torch.tensor([2, 0, 1])
-    torch.testing.assert_close(layer(x[order]), layer(x)[order])
-    changed = x.clone()
-    changed[1] += 1
-    torch.testing.assert_close(layer(changed)[[0, 2]], layer(x)[[0, 2]])
-    assert not torch.allclose(layer(changed)[1], layer(x)[1])
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-@pytest.mark.parametrize("batch", [0, 1])
-def test_small_batches_train(method: str, batch: int) -> None:
-    layer = make(method, padding=1).train()
-    y = layer(image(batch))
-    assert y.shape == (batch, 8, 7, 6)
-    y.sum().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in layer.parameters())
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_every_parameter_learns(method: str) -> None:
-    layer = make(method)
-    layer(image()).square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in layer.parameters())
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_copies_and_state(method: str) -> None:
-    layer, x = make(method).eval(), image()
-    torch.testing.assert_close(copy.deepcopy(layer)(x), layer(x))
-    file = io.BytesIO()
-    torch.save(layer.state_dict(), file)
-    file.seek(0)
-    other = make(method).eval()
-    for parameter in other.parameters():
-        nn.init.zeros_(parameter)
-    other.load_state_dict(torch.load(file, weights_only=True))
-    torch.testing.assert_close(other(x), layer(x))
-
-
 def test_temperature_is_saved() -> None:
     hot, cold = make("dot_product", temperature=30.0), make("dot_product")
     cold.load_state_dict(hot.state_dict())
     assert cold.temperature.item() == 30.0
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_channels_last(method: str) -> None:
-    layer, x = make(method).eval(), image()
-    torch.testing.assert_close(layer(x.to(memory_format=torch.channels_last)), layer(x))
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_autocast(method: str) -> None:
-    layer, x = make(method).float().eval(), image().float()
-    expected = layer(x)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = layer(x)
-        found.float().sum().backward()
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.05)
-
-
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_compile(method: str) -> None:
-    layer, x = make(method, padding=1).float().eval(), image().float()
-    torch.testing.assert_close(torch.compile(layer, fullgraph=True, backend="aot_eager")(x), layer(x))
 
 
 @pytest.mark.parametrize("method", ["fc_generated", "dot_product"])
@@ -193,7 +112,7 @@ def test_nothing_of_size_slices_times_bank_is_kept(method: str, monkeypatch: pyt
     assert max(saved) < batch * slices * bank
 
 
-@pytest.mark.parametrize("method", DYNAMIC)
+@pytest.mark.parametrize("method", SEEDS)
 def test_context_channels(method: str) -> None:
     layer, x = make(method, context_channels=2).eval(), image()
     changed = x.clone()
@@ -203,7 +122,7 @@ def test_context_channels(method: str) -> None:
     assert not torch.allclose(layer.kernel(changed).dense(), layer.kernel(x).dense())
 
 
-@pytest.mark.parametrize("method", DYNAMIC)
+@pytest.mark.parametrize("method", SEEDS)
 def test_as_published_averages_the_left_window(method: str) -> None:
     published, x = make(method, as_published=True).eval(), torch.randn(2, 4, 5, 8).double()
     ours = make(method).eval()
@@ -219,6 +138,7 @@ def test_as_published_averages_the_left_window(method: str) -> None:
         ("kernel_weighted", {"stride": -1}, "stride=-1: expected an integer >= 1"),
         ("kernel_weighted", {"embedding_dim": 0}, "embedding_dim=0: expected an integer >= 1"),
         ("kernel_weighted", {"context_channels": 5}, "context_channels=5: expected an integer from 1 to in_channels=4"),
+        ("kernel_weighted", {"init": "best"}, "init='best': expected one of scaled, published"),
         ("fc_generated", {"hidden_dim": -3}, "hidden_dim=-3: expected an integer >= 1"),
         ("fc_generated", {"groups": 3}, "groups=3: expected a divisor of in_channels=4"),
         ("dot_product", {"temperature": float("nan")}, "temperature=nan: expected a finite number > 0"),
@@ -239,15 +159,6 @@ def test_bad_arguments(method: str, options: dict[str, Any], message: str) -> No
         create_conv(method, **{"in_channels": 4, "out_channels": 8, "kernel_size": 3, **options})
 
 
-@pytest.mark.parametrize("method", DYNAMIC)
-def test_bad_input(method: str) -> None:
-    layer = make(method)
-    with pytest.raises(ShapeError, match=r"x=\(3, 5, 7, 6\): expected \(B, 4, H, W\)"):
-        layer(image(channels=5))
-    with pytest.raises(ArgumentError, match=r"input size=\(2, 6\): expected at least \(3, 3\)"):
-        layer(image()[:, :, :2])
-
-
 def test_static_is_torchs_own() -> None:
     conv = create_conv("static", 4, 8, 3, padding=1)
     assert type(conv) is nn.Conv2d
@@ -263,7 +174,7 @@ def test_parameter_counts_of_single_layers() -> None:
         assert sum(p.numel() for p in layer.parameters()) == count
 
 
-@pytest.mark.parametrize("method", DYNAMIC)
+@pytest.mark.parametrize("method", SEEDS)
 def test_repr_names_the_geometry(method: str) -> None:
     text = repr(make(method, stride=2, padding=1, groups=2, bias=False))
     assert "4, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), groups=2, bias=False" in text

@@ -30,7 +30,7 @@ def check(op: str, name: str, problem: Problem) -> None:
     """The algorithm, forced by name, against the reference; where it cannot run, that it says so."""
     dtype = dtype_of(name)
     kernel, spec = getattr(problem, op)(dtype), problem.spec
-    reasons = refusal(name, problem) if op == "mixture" else None
+    reasons = refusal(op, name, problem)
     with pytest.raises(AlgorithmError, match=reasons) if reasons else nullcontext():
         assert_agrees(partial(ops.conv, algorithm=name), REFERENCE, problem.input(dtype), kernel, spec)
 
@@ -40,14 +40,16 @@ def dtype_of(name: str) -> torch.dtype:
     return torch.float32 if name == "native" else torch.float64
 
 
-def refusal(name: str, problem: Problem) -> str | None:
-    """Why an algorithm of `mixture_conv` cannot run a problem; scales per expert are run one expert at a time."""
+def refusal(op: str, name: str, problem: Problem) -> str | None:
+    """Why an algorithm cannot run a problem; scales per expert are run one expert at a time."""
     taps = "tap_scale" in problem.scales
     one_by_one = problem.per_expert and len(set(problem.scales) - {"bias_bank"}) > 0
-    if name == "native" and len(problem.size) == 3:
-        return "3d: only 1d and 2d"
+    if problem.batch == 0 and op != "mixture":
+        return None  # without samples, none runs
     if name == "native" and native.status().state != "on":
         return "native kernels are off"
+    if name == "depthwise" and not problem.spec.groups == problem.in_channels == problem.out_channels:
+        return "only depthwise"
     if name == "static" and problem.experts > 1 and not one_by_one:
         return f"K={problem.experts}: several experts need mixing"
     if name == "static" and taps:
@@ -78,9 +80,9 @@ RUNNABLE = [(op, name) for op, name in FAST if name not in ("static", "expert_in
 
 
 @pytest.mark.parametrize(("op", "name"), RUNNABLE)
-@pytest.mark.parametrize("problem", ["all scales", "groups", "pointwise", "3d"])
+@pytest.mark.parametrize("problem", ["all scales", "groups", "pointwise", "depthwise", "3d"])
 def test_memory_formats(op: str, name: str, problem: str) -> None:
-    if refusal(name, GRID[problem]):
+    if refusal(op, name, GRID[problem]):
         check(op, name, GRID[problem])
         return
     made, dtype = GRID[problem], dtype_of(name)
@@ -106,7 +108,7 @@ def test_channels_last_stays_channels_last(name: str) -> None:
 
 @pytest.mark.parametrize(("op", "name"), RUNNABLE)
 def test_float32_stays_float32(op: str, name: str) -> None:
-    made = GRID["all scales"]
+    made = GRID["depthwise"]
     x, kernel = made.input(torch.float32), getattr(made, op)(torch.float32)
     found, expected = ops.conv(x, kernel, made.spec, name), REFERENCE(x, kernel, made.spec)
     assert found.dtype == expected.dtype == torch.float32

@@ -5,6 +5,9 @@ from dynaconv.attention.base import AttentionBlock, GateBlock
 from dynaconv.attention.cbam import CBAM, CBAMChannel, CBAMSpatial
 from dynaconv.attention.efficient_channel import EfficientChannelAttention
 from dynaconv.attention.global_context import GlobalContext
+from dynaconv.attention.gsop_channel import GSoPChannel
+from dynaconv.attention.gsop_fusion import GSoPAverage, GSoPConcat, GSoPFusion, GSoPMax
+from dynaconv.attention.gsop_position import GSoPPosition
 from dynaconv.attention.non_local import NonLocal
 from dynaconv.attention.registry import create_attention, list_attentions
 from dynaconv.attention.selective_kernel import SelectiveKernel
@@ -17,6 +20,12 @@ __all__ = [
     "CBAMChannel",
     "CBAMSpatial",
     "EfficientChannelAttention",
+    "GSoPAverage",
+    "GSoPChannel",
+    "GSoPConcat",
+    "GSoPFusion",
+    "GSoPMax",
+    "GSoPPosition",
     "GateBlock",
     "GlobalContext",
     "NonLocal",

@@ -102,7 +102,9 @@ class NonLocal(AttentionBlock):
             of_query, of_key = self.w.weight.squeeze(0).chunk(2)
             scores = (queries @ of_query)[:, :, None] + (keys @ of_key)[:, None, :]
             return scores.relu() @ values / keys.shape[1]
-        return nn.functional.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+        # PyTorch's attention that keeps no N × M matrix asks for a dimension of heads and dense vectors.
+        heads = (queries[:, None].contiguous(), keys[:, None].contiguous(), values[:, None].contiguous())
+        return nn.functional.scaled_dot_product_attention(*heads, scale=1.0).squeeze(1)
 
 
 def _positions(maps: Tensor) -> Tensor:

@@ -13,6 +13,9 @@ from dynaconv.attention.bam import BAM
 from dynaconv.attention.cbam import CBAM, CBAMChannel, CBAMSpatial
 from dynaconv.attention.efficient_channel import EfficientChannelAttention
 from dynaconv.attention.global_context import GlobalContext
+from dynaconv.attention.gsop_channel import GSoPChannel
+from dynaconv.attention.gsop_fusion import GSoPAverage, GSoPConcat, GSoPMax
+from dynaconv.attention.gsop_position import GSoPPosition
 from dynaconv.attention.non_local import NonLocal
 from dynaconv.attention.selective_kernel import SelectiveKernel
 from dynaconv.attention.squeeze_excite import SqueezeExcite
@@ -31,6 +34,11 @@ ATTENTIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
         "non_local": NonLocal,
         "global_context": GlobalContext,
         "selective_kernel": SelectiveKernel,
+        "gsop_channel": GSoPChannel,
+        "gsop_position": GSoPPosition,
+        "gsop_average": GSoPAverage,
+        "gsop_max": GSoPMax,
+        "gsop_concat": GSoPConcat,
     }
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import torch
 from torch import Tensor, nn
 
@@ -11,12 +13,12 @@ __all__ = ["SliceGate"]
 class SliceGate(nn.Module):
     """`α_{b,o,i} = σ(v_{oi} · FC(g_b))`: one number in (0, 1) per sample and (output, input) slice.
 
-    The slice vectors v start at zero, so every gate starts at one half.
-
     Args:
         context_dim: D, length of the context vector.
         slices: `(O, I/g)`.
         embedding_dim: V, length of the slice vectors.
+        spread: √V times the standard deviation of the slice vectors at the start. At zero, as published, every gate is
+            one half and the context's layer gets no gradient in the first step.
         device: where the parameters live.
         dtype: their type.
 
@@ -28,12 +30,14 @@ class SliceGate(nn.Module):
         context_dim: int,
         slices: tuple[int, int],
         embedding_dim: int,
+        spread: float = 1.0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.fc = nn.Linear(context_dim, embedding_dim, device=device, dtype=dtype)
-        self.embedding = nn.Parameter(torch.zeros(*slices, embedding_dim, device=device, dtype=dtype))
+        self.embedding = nn.Parameter(torch.empty(*slices, embedding_dim, device=device, dtype=dtype))
+        nn.init.normal_(self.embedding, std=spread / sqrt(embedding_dim))
 
     def forward(self, context: Tensor) -> Tensor:
         """`context: (B, D)` → `(B, O, I/g)`."""

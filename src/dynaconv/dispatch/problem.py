@@ -15,11 +15,11 @@ class Problem:
     """One call of an operator, without the numbers.
 
     Attributes:
-        operator: `"mixture_conv"`, `"dense_conv"` or `"tapwise_conv"`.
+        operator: `"mixture_conv"`, `"dense_conv"`, `"tapwise_conv"` or `"cell_conv"`.
         spec: the geometry; zeros as padding, as many on both sides.
         batch: B.
         size: `*S`, the input's spatial size.
-        experts: K; 1 where there is no bank.
+        experts: K; the number of cells in `cell_conv`; 1 where there is no bank.
         scales: names of the scales that are present.
         dtype: the numbers' type, as torch names it.
         device: the device's type.
@@ -58,5 +58,5 @@ class Problem:
         kernel = "×".join(map(str, s.kernel_size))
         parts = [f"{self.operator}: x {shape}, {s.in_channels}→{s.out_channels}, kernel {kernel}, stride {s.stride}"]
         parts += [f"groups {s.groups}"] if s.groups > 1 else []
-        parts += [f"K={self.experts}"] if self.operator == "mixture_conv" else []
+        parts += [f"K={self.experts}"] if self.operator in ("mixture_conv", "cell_conv") else []
         return ", ".join([*parts, *self.scales, self.dtype, self.device])

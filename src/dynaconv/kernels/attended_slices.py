@@ -74,6 +74,6 @@ class AttendedSlices(nn.Module):
             scores = (keys @ queries.t()).unflatten(0, (scale.shape[0], len(values)))
             attention = scores.softmax(1, dtype=torch.promote_types(scores.dtype, torch.float32))
             slices = torch.matmul(values.t().to(attention.dtype), attention).transpose(1, 2)
-            return slices.reshape(scale.shape[0], *self.shape)
+            return slices.reshape(scale.shape[0], *self.shape).to(scale.dtype)
 
         return in_blocks(generate, scale, len(queries) * len(values))

@@ -53,6 +53,6 @@ class GatedSlices(nn.Module):
         def generate(shift: Tensor) -> Tensor:
             gated = hidden * torch.sigmoid(gate + shift.unsqueeze(1))
             slices: Tensor = self.fc_out(gated)
-            return slices.reshape(len(shift), *self.shape)
+            return slices.reshape(shift.shape[0], *self.shape)
 
         return in_blocks(generate, shift, hidden.numel())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import sqrt
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from dynaconv.kernels import Kernel
 from dynaconv.ops.checks import check_input
 from dynaconv.spec import ConvSpec
 
-__all__ = ["DynamicConv", "check_context_channels", "check_size"]
+__all__ = ["DynamicConv", "Init", "check_context_channels", "check_init", "check_size"]
+
+Init = Literal["scaled", "published"]
 
 
 class DynamicConv(nn.Module, ABC):
@@ -71,13 +74,21 @@ class DynamicConv(nn.Module, ABC):
         check_input(x, self.spec)
         return self.assemble(self.coefficients(x))
 
+    def operands(self, x: Tensor) -> tuple[Tensor, Kernel, ConvSpec]:
+        """What is convolved, with which kernel, in which geometry: the input itself, unless a method says otherwise.
+
+        Raises:
+            ArgumentError: `x` does not fit; ShapeError for its rank and channels.
+        """
+        return x, self.kernel(x), self.spec
+
     def forward(self, x: Tensor) -> Tensor:
         """`x: (B, I, *S)` → `(B, O, *S_out)`.
 
         Raises:
             ArgumentError: `x` does not fit; ShapeError for its rank and channels.
         """
-        return ops.conv(x, self.kernel(x), self.spec)
+        return ops.conv(*self.operands(x))
 
     def extra_repr(self) -> str:
         """The geometry, as `nn.Conv2d` prints it."""
@@ -106,6 +117,17 @@ def check_size(argument: str, value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ArgumentError(argument, value, "an integer >= 1")
     return value
+
+
+def check_init(init: Init) -> Init:
+    """`init` if it names a start: `"scaled"`, at a static convolution's scale, or the authors' `"published"`.
+
+    Raises:
+        ArgumentError: it does not.
+    """
+    if init not in get_args(Init):
+        raise ArgumentError("init", init, f"one of {', '.join(get_args(Init))}")
+    return init
 
 
 def check_context_channels(value: int | None, default: int, in_channels: int) -> int:

@@ -27,4 +27,4 @@ def explain(layer: DynamicConv, x: Tensor) -> str:
         dense_conv: x 2×16×8×8, 16→16, kernel 3×3, stride (1, 1), float32, cpu
     """
     with torch.no_grad():
-        return ops.explain_conv(x, layer.kernel(x), layer.spec)
+        return ops.explain_conv(*layer.operands(x))

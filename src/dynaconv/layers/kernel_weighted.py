@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dynaconv.coefficients import SliceGate
 from dynaconv.context import global_average, left_window_average
 from dynaconv.kernels import DenseKernel
-from dynaconv.layers.base import DynamicConv, check_context_channels, check_size
+from dynaconv.layers.base import DynamicConv, Init, check_context_channels, check_init, check_size
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["KernelWeightedConv2d"]
@@ -16,8 +16,6 @@ __all__ = ["KernelWeightedConv2d"]
 
 class KernelWeightedConv2d(DynamicConv):
     """`W_{b,o,i} = σ(v_{oi} · FC(g_b)) · W_{o,i}` with g the average of the first channels of the input.
-
-    Starts with every gate at one half, so with half a static convolution's kernel.
 
     Args:
         in_channels: I.
@@ -33,6 +31,9 @@ class KernelWeightedConv2d(DynamicConv):
         dtype: see `nn.Conv2d`.
         embedding_dim: V, length of the slice vectors v.
         context_channels: U, so many of the first input channels make the context; 128, or all where there are fewer.
+        init: `"scaled"` starts with slice vectors drawn at random and, since gates are about one half, with twice the
+            weight of a static convolution; `"published"` with zero slice vectors, under which the context's layer gets
+            no gradient in the first step, and kernels of half the size.
         as_published: average over the left H×H window of the map, as the authors do; differs on non-square maps only.
 
     Raises:
@@ -63,6 +64,7 @@ class KernelWeightedConv2d(DynamicConv):
         *,
         embedding_dim: int = 9,
         context_channels: int | None = None,
+        init: Init = "scaled",
         as_published: bool = False,
     ) -> None:
         spec = ConvSpec.parse(
@@ -80,10 +82,15 @@ class KernelWeightedConv2d(DynamicConv):
         self.context_channels = check_context_channels(context_channels, 128, in_channels)
         self.average = left_window_average if as_published else global_average
         self.weight = nn.Parameter(torch.empty(spec.weight_shape, device=device, dtype=dtype))
+        published = check_init(init) == "published"
         # nn.Conv2d's own start.
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        if not published:
+            with torch.no_grad():
+                self.weight.mul_(2)
         slices = (spec.out_channels, spec.in_channels // spec.groups)
-        self.gate = SliceGate(self.context_channels, slices, check_size("embedding_dim", embedding_dim), device, dtype)
+        vectors = check_size("embedding_dim", embedding_dim)
+        self.gate = SliceGate(self.context_channels, slices, vectors, 0.0 if published else 1.0, device, dtype)
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"slice_gate": (B, O, I/g)}`, between 0 and 1."""

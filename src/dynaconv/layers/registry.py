@@ -10,9 +10,22 @@ from typing import Any
 from torch import nn
 
 from dynaconv.errors import ArgumentError
+from dynaconv.layers.causal import CausalConv1d
+from dynaconv.layers.condconv import CondConv1d, CondConv2d, CondConv3d
+from dynaconv.layers.dcd import DCDConv1d, DCDConv2d, DCDConv3d
+from dynaconv.layers.depthwise_separable import (
+    DepthwiseSeparableConv1d,
+    DepthwiseSeparableConv2d,
+    DepthwiseSeparableConv3d,
+)
 from dynaconv.layers.dot_product import DotProductConv2d
+from dynaconv.layers.dyconv import DyConv1d, DyConv2d, DyConv3d
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
+from dynaconv.layers.kernel_warehouse import KernelWarehouseConv1d, KernelWarehouseConv2d, KernelWarehouseConv3d
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
+from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
+from dynaconv.layers.odconv import ODConv1d, ODConv2d, ODConv3d
+from dynaconv.layers.spatially_separable import SpatiallySeparableConv2d
 from dynaconv.spec import Ints, Padding, PaddingMode
 
 __all__ = ["CONVS", "create_conv", "list_convs"]
@@ -24,6 +37,16 @@ CONVS: Mapping[str, Mapping[int, type[nn.Module]]] = MappingProxyType(
         "kernel_weighted": {2: KernelWeightedConv2d},
         "fc_generated": {2: FCGeneratedConv2d},
         "dot_product": {2: DotProductConv2d},
+        "condconv": {1: CondConv1d, 2: CondConv2d, 3: CondConv3d},
+        "dyconv": {1: DyConv1d, 2: DyConv2d, 3: DyConv3d},
+        "odconv": {1: ODConv1d, 2: ODConv2d, 3: ODConv3d},
+        "kernel_warehouse": {1: KernelWarehouseConv1d, 2: KernelWarehouseConv2d, 3: KernelWarehouseConv3d},
+        "dcd": {1: DCDConv1d, 2: DCDConv2d, 3: DCDConv3d},
+        "lgcf": {1: LGCFConv1d, 2: LGCFConv2d, 3: LGCFConv3d},
+        # Compositions of static convolutions that the field compares with.
+        "depthwise_separable": {1: DepthwiseSeparableConv1d, 2: DepthwiseSeparableConv2d, 3: DepthwiseSeparableConv3d},
+        "spatially_separable": {2: SpatiallySeparableConv2d},
+        "causal": {1: CausalConv1d},
     }
 )
 

@@ -40,7 +40,7 @@ _shared = _Shared()
 
 def _stamp(bank: Tensor, plain: Tensor, problem: Problem) -> tuple[object, ...]:
     """Changes whenever the bank does: version and address, and a sample of its values for writes through `.data`."""
-    sample = library().dynaconv_fingerprint(ctypes.c_void_p(plain.data_ptr()), ctypes.c_int64(plain.numel()))
+    sample = library().dynaconv_fingerprint(ctypes.c_void_p(plain.data_ptr()), ctypes.c_int64(plain.nbytes))
     return bank._version, bank.data_ptr(), tuple(bank.shape), problem.groups, sample
 
 
@@ -48,7 +48,8 @@ def _pack(plain: Tensor, problem: Problem, swap: bool, into: Tensor) -> Tensor:
     """Pack into `into` if it has room, else into a new tensor."""
     size = library().dynaconv_packed_floats(ctypes.byref(problem), int(swap))
     target = into if into.numel() >= size else torch.empty(size)
-    pointers = (ctypes.c_void_p(plain.data_ptr()), int(swap), ctypes.c_void_p(target.data_ptr()))
+    floats = plain.float()
+    pointers = (ctypes.c_void_p(floats.data_ptr()), int(swap), ctypes.c_void_p(target.data_ptr()))
     library().dynaconv_pack(ctypes.byref(problem), *pointers)
     return target
 

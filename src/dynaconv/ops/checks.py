@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.errors import ArgumentError, ShapeError
-from dynaconv.kernels import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.kernels import CellKernel, DenseKernel, Kernel, LowRankKernel, MixtureKernel, StaticKernel, TapwiseKernel
 from dynaconv.spec import ConvSpec
 
 __all__ = ["check_input", "check_kernel"]
@@ -49,6 +49,10 @@ def check_kernel(x: Tensor, kernel: Kernel, spec: ConvSpec) -> None:
             _check_mixture(batch, kernel, spec)
         case TapwiseKernel():
             _check_tapwise(x, kernel, spec)
+        case CellKernel():
+            _check_cells(batch, kernel, spec)
+        case LowRankKernel():
+            _check_low_rank(batch, kernel, spec)
 
 
 def _check_mixture(batch: int, kernel: MixtureKernel, spec: ConvSpec) -> None:
@@ -76,6 +80,26 @@ def _check_tapwise(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec) -> None:
     _expect("taps", kernel.taps, (x.shape[0], tap_groups, spec.taps, *out_size))
 
 
+def _check_low_rank(batch: int, kernel: LowRankKernel, spec: ConvSpec) -> None:
+    rank = kernel.left.shape[-1]
+    _expect("weight", kernel.weight, spec.weight_shape)
+    _expect("out_scale", kernel.out_scale, (batch, spec.out_channels))
+    _expect("left", kernel.left, (spec.out_channels, rank))
+    _expect("middle", kernel.middle, (batch, spec.groups, rank, rank))
+    _expect("right", kernel.right, (spec.groups * rank, spec.in_channels // spec.groups))
+    _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
+
+
+def _check_cells(batch: int, kernel: CellKernel, spec: ConvSpec) -> None:
+    cells, *shape = kernel.cells.shape
+    if len(shape) != len(spec.weight_shape) or any(w % c for w, c in zip(spec.weight_shape, shape, strict=True)):
+        raise ShapeError("cells", kernel.cells.shape, f"(N, o, i, *c), of which {spec.weight_shape} are multiples")
+    outputs, inputs, *taps = (w // c for w, c in zip(spec.weight_shape, shape, strict=True))
+    _expect("mixture", kernel.mixture, (batch, *taps, outputs, inputs, cells))
+    _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
+
+
 def _expect(name: str, tensor: Tensor | None, *shapes: tuple[int, ...]) -> None:
-    if tensor is not None and tuple(tensor.shape) not in shapes:
+    # The rank first: an exporter that keeps the batch size free must not compare it with a channel count.
+    if tensor is not None and not any(len(shape) == tensor.dim() and shape == tuple(tensor.shape) for shape in shapes):
         raise ShapeError(name, tensor.shape, " or ".join(map(str, shapes)))

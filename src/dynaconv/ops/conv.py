@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.kernels import CellKernel, DenseKernel, Kernel, LowRankKernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.ops.cell_conv import run as run_cells
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import run as run_dense
+from dynaconv.ops.low_rank_conv import run as run_low_rank
 from dynaconv.ops.mixture_conv import run as run_mixture
 from dynaconv.ops.static_conv import static_conv
 from dynaconv.ops.tapwise_conv import run as run_tapwise
@@ -38,6 +40,10 @@ def conv(x: Tensor, kernel: Kernel, spec: ConvSpec, algorithm: str = "auto") -> 
             return run_dense(x, kernel, spec, algorithm)
         case TapwiseKernel():
             return run_tapwise(x, kernel, spec, algorithm)
+        case CellKernel():
+            return run_cells(x, kernel, spec, algorithm)
+        case LowRankKernel():
+            return run_low_rank(x, kernel, spec, algorithm)
         case StaticKernel():
             if algorithm != "auto":
                 raise ArgumentError("algorithm", algorithm, "auto, since a static kernel has no other")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.dispatch import explain_choice
-from dynaconv.kernels import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.kernels import CellKernel, DenseKernel, Kernel, LowRankKernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.ops.cell_conv import operator as cells
+from dynaconv.ops.cell_conv.algorithms import REGISTRY as CELLS
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import operator as dense
 from dynaconv.ops.dense_conv.algorithms import REGISTRY as DENSE
@@ -40,5 +42,9 @@ def explain_conv(x: Tensor, kernel: Kernel, spec: ConvSpec) -> str:
             return explain_choice(DENSE, dense.problem_of(x, spec))
         case TapwiseKernel():
             return explain_choice(TAPWISE, tapwise.problem_of(x, spec))
+        case CellKernel():
+            return explain_choice(CELLS, cells.problem_of(x, kernel, spec))
+        case LowRankKernel():
+            return "low-rank kernel: one ordinary convolution and two thin products, no kernel is written out"
         case StaticKernel():
             return "static kernel: one ordinary convolution, there is nothing to choose"

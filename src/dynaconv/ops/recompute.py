@@ -30,7 +30,10 @@ class Operator(Protocol):
 
     @property
     def TENSORS(self) -> tuple[str, ...]:
-        """Names of the tensors, the input first, the weight second."""
+        """Names of the tensors, the input first."""
+
+    def weight_shape(self, tensors: Tensors) -> Sequence[int]:
+        """`(O, I/g, *k)`, as the tensors tell it."""
 
     def forward(self, tensors: Tensors, spec: ConvSpec, algorithm: str) -> Tensor:
         """The output."""
@@ -87,12 +90,11 @@ def _row(in_dims: tuple[Any, ...], arguments: tuple[Any, ...], i: int) -> list[A
     return [a.select(d, i) if m else a for a, d, m in zip(arguments, in_dims, mapped, strict=True)]
 
 
-def _spec(tensors: Tensors, numbers: Sequence[int]) -> ConvSpec:
-    x, weight = tensors[:2]
+def _spec(operator: Operator, tensors: Tensors, numbers: Sequence[int]) -> ConvSpec:
+    x = tensors[0]
     assert x is not None
-    assert weight is not None
     # A compiler may have left them open; the geometry of a layer does not change.
-    shape = tuple(int(n) for n in weight.shape[-x.dim() :])
+    shape = tuple(int(n) for n in operator.weight_shape(tensors))
     return spec_from_numbers(int(x.shape[1]), shape, tuple(int(n) for n in numbers))
 
 
@@ -100,7 +102,7 @@ def _differentiable_gradients(
     operator: Operator, gradient: Tensor, tensors: Tensors, numbers: Sequence[int], wanted: list[bool]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by autograd through the formula."""
-    y = operator.formula(tensors, _spec(tensors, numbers))
+    y = operator.formula(tensors, _spec(operator, tensors, numbers))
     leaves = [t for t, w in zip(tensors, wanted, strict=True) if w and t is not None]
     found = iter(torch.autograd.grad(y, leaves, gradient, create_graph=True, allow_unused=True, materialize_grads=True))
     return [next(found) if w else None for w in wanted]
@@ -114,17 +116,17 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
 
     def forward(*arguments: Any) -> Tensor:
         *tensors, numbers, algorithm = arguments
-        return operator.forward(tensors, _spec(tensors, numbers), algorithm)
+        return operator.forward(tensors, _spec(operator, tensors, numbers), algorithm)
 
     def backward(gradient: Tensor, *arguments: Any) -> list[Tensor]:
         *tensors, numbers, algorithm, wanted = arguments
-        found = operator.backward(gradient, tensors, _spec(tensors, numbers), algorithm, wanted)
+        found = operator.backward(gradient, tensors, _spec(operator, tensors, numbers), algorithm, wanted)
         # A library operator returns tensors alone: an empty one stands for no gradient.
         return [gradient.new_empty(0) if g is None else g for g in found]
 
     def shape_of_output(*arguments: Any) -> Tensor:
         *tensors, numbers, _ = arguments
-        x, spec = tensors[0], _spec(tensors, numbers)
+        x, spec = tensors[0], _spec(operator, tensors, numbers)
         y: Tensor = x.new_empty(x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
         return y
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dynaconv.models.published import static
+from dynaconv.models.published import cbam, channel_attention, dcd, gsop, kernel_warehouse, lgcf, static
 from dynaconv.models.published.preset import Preset
 
 __all__ = ["PRESETS", "Preset"]
 
-_METHODS = (static,)
+_METHODS = (static, cbam, channel_attention, dcd, lgcf, gsop, kernel_warehouse)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({p.name: p for method in _METHODS for p in method.PRESETS})

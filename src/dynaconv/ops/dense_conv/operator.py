@@ -13,7 +13,7 @@ from dynaconv.ops.dense_conv.algorithms import REGISTRY
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
 
-__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of"]
+__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of", "weight_shape"]
 
 NAME = "dense_conv"
 TENSORS = ("x", "weight")
@@ -23,6 +23,11 @@ def problem_of(x: Tensor, spec: ConvSpec) -> Problem:
     """What the choice of an algorithm depends on."""
     dtype, size = str(x.dtype).removeprefix("torch."), tuple(x.shape[2:])
     return Problem(NAME, spec, x.shape[0], size, dtype=dtype, device=x.device.type, channels_last=is_channels_last(x))
+
+
+def weight_shape(tensors: Sequence[Tensor | None]) -> Sequence[int]:
+    """See `recompute.Operator`."""
+    return _parts(tensors)[1].shape[1:]
 
 
 def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:

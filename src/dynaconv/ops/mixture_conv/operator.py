@@ -15,7 +15,7 @@ from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
 
-__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of"]
+__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of", "weight_shape"]
 
 NAME = "mixture_conv"
 TENSORS = ("x", "bank", "mixture", "tap_scale", "in_scale", "out_scale")
@@ -34,6 +34,11 @@ def problem_of(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Problem:
         device=x.device.type,
         channels_last=is_channels_last(x),
     )
+
+
+def weight_shape(tensors: Sequence[Tensor | None]) -> Sequence[int]:
+    """See `recompute.Operator`."""
+    return _parts(tensors)[1].bank.shape[1:]
 
 
 def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:

@@ -13,7 +13,7 @@ from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
 from dynaconv.ops.tapwise_conv.tap_blocks import TapBlocks
 from dynaconv.spec import ConvSpec
 
-__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of"]
+__all__ = ["NAME", "TENSORS", "backward", "formula", "forward", "problem_of", "weight_shape"]
 
 NAME = "tapwise_conv"
 TENSORS = ("x", "weight", "taps")
@@ -23,6 +23,11 @@ def problem_of(x: Tensor, spec: ConvSpec) -> Problem:
     """What the choice of an algorithm depends on."""
     dtype, size = str(x.dtype).removeprefix("torch."), tuple(x.shape[2:])
     return Problem(NAME, spec, x.shape[0], size, dtype=dtype, device=x.device.type, channels_last=is_channels_last(x))
+
+
+def weight_shape(tensors: Sequence[Tensor | None]) -> Sequence[int]:
+    """See `recompute.Operator`."""
+    return _parts(tensors)[1].shape
 
 
 def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:

@@ -59,11 +59,12 @@ class TapBlocks:
             to_weighted = block.weight.transpose(1, 2) @ upstream
             to_weighted = to_weighted.unflatten(2, (in_per_group, -1)).flatten(1, 2)
             shared = (batch, taps.shape[1], -1, *block.pixels.shape[2:])
-            to_taps.append((to_weighted * block.pixels).reshape(shared).sum(2))
+            to_each = (to_weighted * block.pixels).reshape(shared)
+            to_taps.append(to_each.sum(2) if to_each.shape[2] > 1 else to_each.squeeze(2))
             to_pixels.append(_weighted(to_weighted, taps, block.taps))
-        pixels = torch.cat(to_pixels, dim=2).reshape(batch, spec.in_channels, *spec.kernel_size, *taps.shape[3:])
+        pixels = _joined(to_pixels, 2).reshape(batch, spec.in_channels, *spec.kernel_size, *taps.shape[3:])
         to_x = add_windows(pixels, x.shape[2:], spec)
-        return to_x, torch.cat(to_weight, dim=3).reshape(weight.shape), torch.cat(to_taps, dim=2).reshape(taps.shape)
+        return to_x, _joined(to_weight, 3).reshape(weight.shape), _joined(to_taps, 2).reshape(taps.shape)
 
     def _blocks(self, x: Tensor, weight: Tensor, spec: ConvSpec) -> Iterator[_Block]:
         # Padded once: `windows` of an input that is padded already is a view.
@@ -74,8 +75,15 @@ class TapBlocks:
         for first in range(0, spec.taps, at_once):
             part = slice(first, min(first + at_once, spec.taps))
             places = [_place(t, spec.kernel_size) for t in range(part.start, part.stop)]
-            pixels = torch.stack([at_tap(view, place) for place in places], dim=2)
+            under = [at_tap(view, place) for place in places]
+            # One tap needs no copy beyond what its stride asks for.
+            pixels = torch.stack(under, dim=2) if len(under) > 1 else under[0].unsqueeze(2)
             yield _Block(part, pixels.reshape(*pixels.shape[:3], out_size.numel()), grouped[..., part].flatten(2))
+
+
+def _joined(parts: list[Tensor], dim: int) -> Tensor:
+    """The parts side by side; one alone is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def _place(tap: int, kernel_size: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,114 @@
+"""One router for all CondConv layers of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv.coefficients import SigmoidRouter
+from dynaconv.context import global_average
+from dynaconv.errors import ArgumentError
+from dynaconv.layers.base import Init, check_init, check_size
+
+__all__ = ["BlockRouter", "route_blocks", "sigmoid_router"]
+
+# σ does not reach one: a single expert starts at nine tenths.
+_LARGEST_SHARE = 0.9
+
+
+def sigmoid_router(
+    context_dim: int,
+    num_kernels: int,
+    init: Init,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> SigmoidRouter:
+    """A router for K experts.
+
+    Args:
+        context_dim: D.
+        num_kernels: K.
+        init: `"scaled"` starts at shares of 1/√K, which mix K experts to one expert's standard deviation;
+            `"published"` at one half, which makes it √K/2 of that: the same at K = 4.
+        device: where the parameters live.
+        dtype: their type.
+    """
+    share = min(1 / sqrt(num_kernels), _LARGEST_SHARE) if check_init(init) == "scaled" else 0.5
+    return SigmoidRouter(context_dim, num_kernels, share, device, dtype)
+
+
+class BlockRouter(nn.Module):
+    """Routes once, from its block's input, for every CondConv layer that was made with it.
+
+    Args:
+        in_channels: I, of the block's input.
+        num_kernels: K.
+        init: see `sigmoid_router`.
+        device: where the parameters live.
+        dtype: their type.
+
+    Source: the code of CondConv's authors and timm, which have one routing function a block; the paper has one a layer.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_kernels: int,
+        init: Init = "scaled",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_kernels = check_size("num_kernels", num_kernels)
+        self.router = sigmoid_router(check_size("in_channels", in_channels), num_kernels, init, device, dtype)
+        self._mixture: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Route for the block's input `x: (B, I, *S)`; returns `(B, K)`, which the block's layers get as well."""
+        mixture: Tensor = self.router(global_average(x))
+        self._mixture = mixture
+        return mixture
+
+    def routed(self) -> Tensor:
+        """The mixture of the last input, `(B, K)`.
+
+        Raises:
+            ArgumentError: nothing was routed: the layer runs outside its block.
+        """
+        if self._mixture is None:
+            raise ArgumentError("router", type(self).__name__, "one that has routed: run the layer inside its block")
+        return self._mixture
+
+    def forget(self) -> None:
+        """Drop the mixture, and with it the graph behind it."""
+        self._mixture = None
+
+
+def route_blocks(model: nn.Module, routers: Mapping[str, BlockRouter]) -> nn.Module:
+    """Give blocks of a model their routers; each routes when its block starts, and forgets when the model has run.
+
+    Args:
+        model: is changed, and returned.
+        routers: by the blocks' names; a block's router becomes its part `router`.
+    """
+    for name, router in routers.items():
+        block = model.get_submodule(name)
+        block.register_module("router", router)
+        block.register_forward_pre_hook(_route)
+    model.register_forward_hook(_forget, always_call=True)
+    return model
+
+
+def _route(block: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Before a block runs: a function of the block, so that a copy of the network uses the copy's router."""
+    block.get_submodule("router")(inputs[0])
+
+
+def _forget(model: nn.Module, *_: Any) -> None:
+    for module in model.modules():
+        if isinstance(module, BlockRouter):
+            module.forget()

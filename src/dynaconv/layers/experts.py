@@ -1,0 +1,48 @@
+"""Banks of experts: every one starts as a convolution of its own would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv.spec import ConvSpec
+
+__all__ = ["expert_bank", "expert_bias"]
+
+
+def expert_bank(
+    spec: ConvSpec,
+    num_kernels: int,
+    start: Callable[[Tensor], object],
+    scale: float = 1.0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Parameter:
+    """Weights `(K, O, I/g, *k)`.
+
+    Args:
+        spec: the geometry.
+        num_kernels: K.
+        start: fills one expert's weight in place.
+        scale: factor on all of them.
+        device: where they live.
+        dtype: their type.
+    """
+    bank = torch.empty(num_kernels, *spec.weight_shape, device=device, dtype=dtype)
+    for expert in bank:
+        start(expert)
+    return nn.Parameter(bank.mul_(scale))
+
+
+def expert_bias(
+    spec: ConvSpec,
+    num_kernels: int,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Parameter:
+    """Biases `(K, O)`, each drawn as `nn.Conv2d` draws its own."""
+    bound = 1 / sqrt(spec.weight_count / spec.out_channels)
+    return nn.Parameter(torch.empty(num_kernels, spec.out_channels, device=device, dtype=dtype).uniform_(-bound, bound))

@@ -1,0 +1,84 @@
+"""Newton–Schulz iteration for the square root of a matrix whose eigenvalues lie between 0 and 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynaconv.ops.second_order.precision import full_precision
+
+__all__ = ["newton_schulz"]
+
+
+def newton_schulz(a: Tensor, iterations: int) -> Tensor:
+    """`Y_n` of `Y_0 = A, Z_0 = I, T = ½(3I − Z Y), Y ← Y T, Z ← T Z`, which tends to the square root of A.
+
+    Args:
+        a: `(B, d, d)`, eigenvalues between 0 and 1.
+        iterations: n, at least 1.
+    """
+    root: Tensor = _NewtonSchulz.apply(a, iterations)
+    return root
+
+
+class _NewtonSchulz(torch.autograd.Function):
+    """The iteration; it keeps A alone, however long it runs.
+
+    `Y_n` is a polynomial p of the one matrix A, and the adjoint of p's derivative at A is p's derivative at Aᵀ. So the
+    backward pass is the iteration once more, at Aᵀ, carrying the tangent that starts as the upstream gradient: exact
+    for the iteration actually run and for every upstream gradient, with nothing stored on the way.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a: Tensor, iterations: int) -> Tensor:
+        with full_precision(a):
+            return _iterate(a, iterations)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        a, ctx.iterations = inputs
+        ctx.save_for_backward(a)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (a,) = ctx.saved_tensors
+        with full_precision(a):
+            return _tangent(a.mT, gradient, ctx.iterations), None
+
+
+def _iterate(a: Tensor, iterations: int) -> Tensor:
+    t = _factor(a)
+    y, z = a @ t, t
+    for _ in range(iterations - 2):
+        t = _factor(z @ y)
+        y, z = y @ t, t @ z
+    # The last step needs no Z.
+    return y @ _factor(z @ y) if iterations > 1 else y
+
+
+def _tangent(a: Tensor, da: Tensor, iterations: int) -> Tensor:
+    """How `_iterate(a, iterations)` changes as `a` moves along `da`."""
+    t, dt = _factor(a), -0.5 * da
+    y, dy, z, dz = a @ t, _product_rule(a, da, t, dt), t, dt
+    for step in range(1, iterations):
+        t, dt = _factor(z @ y), _product_rule(z, dz, y, dy, scale=-0.5)
+        dy = _product_rule(y, dy, t, dt)
+        if step < iterations - 1:
+            y, z, dz = y @ t, t @ z, _product_rule(t, dt, z, dz)
+    return dy
+
+
+def _factor(product: Tensor) -> Tensor:
+    """`½(3I − Z Y)`."""
+    t = -0.5 * product
+    t.diagonal(dim1=-2, dim2=-1).add_(1.5)
+    return t
+
+
+def _product_rule(a: Tensor, da: Tensor, b: Tensor, db: Tensor, scale: float = 1.0) -> Tensor:
+    """`scale · (dA B + A dB)`."""
+    return torch.baddbmm(da @ b, a, db, beta=scale, alpha=scale)

@@ -1,0 +1,62 @@
+"""What pooling heads share: one check of the input, sums in full precision."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from dynaconv.errors import ArgumentError, ShapeError
+
+__all__ = ["Pooling", "check_count"]
+
+
+class Pooling(nn.Module, ABC):
+    """A map in, one vector per sample out.
+
+    Args:
+        channels: C.
+        out_features: D.
+
+    Attributes:
+        channels: C.
+        out_features: D, which the classifier takes.
+    """
+
+    def __init__(self, channels: int, out_features: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.out_features = out_features
+
+    @abstractmethod
+    def pool(self, x: Tensor) -> Tensor:
+        """`x: (B, C, H, W)`, at least one pixel → `(B, D)`, in float32 where `x` is shorter."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x: (B, C, H, W)` → `(B, D)`: in the type of `x`, under autocast in float32.
+
+        Raises:
+            ShapeError: not four dimensions, another number of channels, or a map without pixels.
+        """
+        if x.dim() != 4 or x.shape[1] != self.channels or not (x.shape[2] and x.shape[3]):
+            raise ShapeError("x", x.shape, f"(B, {self.channels}, H, W) with H and W at least 1")
+        device = x.device.type
+        under_autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        pooled = self.pool(x)
+        return pooled if under_autocast else pooled.to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.channels}, out_features={self.out_features}"
+
+
+def check_count(argument: str, value: int) -> int:
+    """`value` if it is an integer >= 1.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(argument, value, "an integer >= 1")
+    return value
