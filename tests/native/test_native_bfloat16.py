@@ -39,9 +39,7 @@ def test_only_what_is_stored_is_rounded(name: str) -> None:
     mixture, inside, outside = rounded(3, 4), rounded(3, spec.in_channels), rounded(3, spec.out_channels)
     leaves = [t.double().requires_grad_() for t in (x, bank, mixture, inside, outside)]
     geometry = {"stride": spec.stride, "padding": [b for b, _ in spec.pads], "groups": spec.groups}
-    expected = ops.mixture_conv(
-        *leaves[:3], in_scale=leaves[3], out_scale=leaves[4], **geometry, algorithm="reference"
-    )
+    expected = ops.mixture_conv(*leaves[:3], in_scale=leaves[3], out_scale=leaves[4], **geometry, algorithm="reference")
     upstream = rounded(*expected.shape)
     wanted = torch.autograd.grad(expected, leaves, upstream.double())
     given = (x, bank, mixture.unsqueeze(2).expand(-1, -1, spec.taps), spec)

@@ -1,6 +1,6 @@
 """The fused kernels of `mixture_conv` on tensors: forward and all gradients. Autograd is the caller's.
 
-Shapes: x `(B, I, *S)`, bank `(K, O, I/g, *k)`, coefficients `(B, K, T)` with T the kernel's taps: mixture times tap scale.
+Shapes: x `(B, I, *S)`, bank `(K, O, I/g, *k)`, coefficients `(B, K, T)` with T taps: mixture times tap scale.
 Everything is on the CPU; maps are float32 or bfloat16 and are read and made channels-last, sums are float32's.
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of, reasons_against
-from dynaconv.native.packing import packed, transposed
+from dynaconv.native.packing import packed
 from dynaconv.spec import ConvSpec
 
 __all__ = ["bank_gradient", "forward", "input_gradient", "why_not"]
@@ -58,7 +58,8 @@ def forward(
     y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
     if x.shape[0]:
         given = map(plain, (coefficients, in_scale, out_scale, bias))
-        call("forward", problem, channels_last(x), packed(bank, problem), *given, y)
+        with packed(bank, problem, keep=True) as floats:
+            call("forward", problem, channels_last(x), floats, *given, y)
     return y
 
 
@@ -95,7 +96,7 @@ def input_gradient(
     if x.shape[0]:
         given = map(plain, (coefficients, in_scale, out_scale))
         upstream = channels_last(y_gradient.to(x.dtype))
-        with transposed(bank, problem) as floats:
+        with packed(bank, problem, swap=True) as floats:
             call("input_gradient", problem, upstream, floats, *given, channels_last(x), x_gradient, scale_gradient)
     return x_gradient, scale_gradient
 
@@ -138,5 +139,6 @@ def bank_gradient(
     given = map(plain, (coefficients, in_scale, out_scale))
     maps = (channels_last(x), channels_last(y_gradient.to(x.dtype)))
     results = (gradient, coefficient_gradient, scale_gradient)
-    call("bank_gradient", problem, *maps, packed(bank, problem), *given, *results)
+    with packed(bank, problem) as floats:
+        call("bank_gradient", problem, *maps, floats, *given, *results)
     return results

@@ -1,7 +1,7 @@
 """The fused kernels of `tapwise_conv` on tensors: forward and all gradients. Autograd is the caller's.
 
-Shapes: x `(B, I, *S)`, weight `(O, I/g, *k)`, taps `(B, G, T, *S_out)`. Everything is float32 on the CPU; maps are read and
-made channels-last.
+Shapes: x `(B, I, *S)`, weight `(O, I/g, *k)`, taps `(B, G, T, *S_out)`. Everything is float32 on the CPU; maps
+are read and made channels-last.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of, reasons_against
-from dynaconv.native.packing import packed, transposed
+from dynaconv.native.packing import packed
 from dynaconv.spec import ConvSpec
 
 __all__ = ["forward", "source_gradients", "weight_gradient", "why_not"]
@@ -44,7 +44,8 @@ def forward(x: Tensor, weight: Tensor, taps: Tensor, spec: ConvSpec) -> Tensor:
     """
     problem = problem_of(x, spec, tap_groups=taps.shape[1])
     y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
-    call("tapwise_forward", problem, channels_last(x), packed(weight, problem), plain(taps), y)
+    with packed(weight, problem, keep=True) as floats:
+        call("tapwise_forward", problem, channels_last(x), floats, plain(taps), y)
     return y
 
 
@@ -69,7 +70,7 @@ def source_gradients(
     problem = problem_of(x, spec, tap_groups=taps.shape[1])
     x_gradient, taps_gradient = empty_map(x, spec.in_channels, x.shape[2:]), torch.empty(taps.shape)
     maps = (channels_last(y_gradient), channels_last(x))
-    with transposed(weight, problem) as floats:
+    with packed(weight, problem, swap=True) as floats:
         call("tapwise_source_gradient", problem, *maps, floats, plain(taps), x_gradient, taps_gradient)
     return x_gradient, taps_gradient
 
