@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.data_files import idx, write_fashion_mnist
 
 from dynaconv.data import load_data
 from dynaconv.errors import DataError
@@ -18,29 +18,10 @@ from dynaconv.errors import DataError
 Write = Callable[..., Path]
 
 
-def idx(array: np.ndarray) -> bytes:
-    """`array` (uint8) as an IDX file."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
 @pytest.fixture
 def fashion(tmp_path: Path) -> Write:
-    """Writes Fashion-MNIST's four files, 5 training and 3 test images, with files replaced by name."""
-
-    def write(compress: bool = True, **changed: bytes) -> Path:
-        rng = np.random.default_rng(0)
-        for part, count in (("train", 5), ("t10k", 3)):
-            arrays = {
-                f"{part}-images-idx3-ubyte": rng.integers(0, 256, (count, 28, 28), dtype=np.uint8),
-                f"{part}-labels-idx1-ubyte": rng.integers(0, 10, count, dtype=np.uint8),
-            }
-            for name, array in arrays.items():
-                data = changed.get(name.replace("-", "_"), idx(array))
-                path = tmp_path / (f"{name}.gz" if compress else name)
-                path.write_bytes(gzip.compress(data) if compress else data)
-        return tmp_path
-
-    return write
+    """Writes Fashion-MNIST's four files, with files replaced by name."""
+    return partial(write_fashion_mnist, tmp_path)
 
 
 @pytest.mark.parametrize("compress", [True, False])

@@ -8,26 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.data_files import write_pictures
 
-from dynaconv.data import load_data
-from dynaconv.errors import DataError
-
-
-def write(root: Path, *, parts: tuple[str, ...] = ("train", "val"), size: tuple[int, int] = (40, 30)) -> Path:
-    rng = np.random.default_rng(0)
-    for part in parts:
-        for label in ("cat", "dog"):
-            folder = root / part / label
-            folder.mkdir(parents=True)
-            for number in range(2):
-                pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-    return root
+from dynaconv.data import RandomPictures, load_data
+from dynaconv.errors import ArgumentError, DataError
 
 
 @pytest.mark.parametrize("test", ["val", "test"])
 def test_pictures_cover_the_size(test: str, tmp_path: Path) -> None:
-    data = load_data("imagefolder", root=write(tmp_path, parts=("train", test)), image_size=(20, 24))
+    data = load_data("imagefolder", root=write_pictures(tmp_path, parts=("train", test)), image_size=(20, 24))
     assert (data.classes, data.channels, data.image_size) == (("cat", "dog"), 3, (20, 24))
     assert [label for _, label in (data.test[i] for i in range(4))] == [0, 0, 1, 1]
     image, _ = data.train[0]
@@ -36,7 +25,7 @@ def test_pictures_cover_the_size(test: str, tmp_path: Path) -> None:
 
 
 def test_picture_of_the_right_size_is_unchanged_and_default_is_224(tmp_path: Path) -> None:
-    root = write(tmp_path, size=(32, 32))
+    root = write_pictures(tmp_path, size=(32, 32))
     image, _ = load_data("imagefolder", root=root, image_size=32).train[0]
     pixels = np.asarray(Image.open(root / "train/cat/0.png")).transpose(2, 0, 1)
     assert torch.equal(image, torch.from_numpy(pixels.copy()))
@@ -56,8 +45,29 @@ def test_centre_is_kept_for_every_shape(height: int, width: int, tmp_path: Path)
     assert image.unique().tolist() == [90]
 
 
+def test_the_tested_part_is_as_large_as_asked_for(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path, size=(64, 32))
+    data = load_data("imagefolder", root=root, image_size=14, eval_crop=0.875)
+    whole = load_data("imagefolder", root=root, image_size=16)
+    # The 14 of 16 pixels in the middle: resized to 16, not to 14.
+    assert data.test[0][0].equal(whole.test[0][0][:, 1:15, 1:15])
+    assert data.train[0][0].equal(load_data("imagefolder", root=root, image_size=14).train[0][0])
+    with pytest.raises(ArgumentError, match=r"eval_crop=1\.5: expected a number > 0 and <= 1"):
+        load_data("imagefolder", root=root, eval_crop=1.5)
+
+
+def test_pictures_are_there_whole(tmp_path: Path) -> None:
+    data = load_data("imagefolder", root=write_pictures(tmp_path, size=(40, 30)), image_size=8)
+    picture, label = data.train.picture(3)
+    assert (picture.shape, picture.dtype, label) == ((3, 40, 30), torch.uint8, 1)
+    change = RandomPictures((8, 8), rand_augment=9, erasing=0.5)
+    assert change(picture, seed=4).shape == (3, 8, 8)
+    assert change(picture, seed=4).equal(change(picture, seed=4))
+    assert not change(picture, seed=4).equal(change(picture, seed=5))
+
+
 def test_broken_picture_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path) / "train/cat/0.png"
+    path = write_pictures(tmp_path) / "train/cat/0.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=r"cat.0\.png: not a readable picture"):
         load_data("imagefolder", root=tmp_path).train[0]
@@ -66,7 +76,7 @@ def test_broken_picture_is_named(tmp_path: Path) -> None:
 def test_wrong_layouts(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected the folders train and val \(or test\)"):
         load_data("imagefolder", root=tmp_path)
-    write(tmp_path, parts=("train",))
+    write_pictures(tmp_path, parts=("train",))
     (tmp_path / "val").mkdir()
     with pytest.raises(DataError, match="val: not a folder with one folder of pictures per class"):
         load_data("imagefolder", root=tmp_path)

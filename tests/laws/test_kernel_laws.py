@@ -60,12 +60,12 @@ def test_tapwise_dense_is_the_kernel_of_every_position() -> None:
 
 
 @pytest.mark.parametrize("name", ["all scales", "groups", "3d"])
-@pytest.mark.parametrize("op", ["mixture", "dense", "tapwise"])
+@pytest.mark.parametrize("op", ["mixture", "dense", "tapwise", "cells"])
 def test_permuting_the_batch_permutes_the_output(op: str, name: str) -> None:
     problem = GRID[name]
     x, kernel, spec = problem.input(), getattr(problem, op)(), problem.spec
     order = torch.tensor([2, 0, 1])
-    shared = {"bank", "weight", "bias_bank", "bias"} - ({"weight", "bias"} if op == "dense" else set())
+    shared = {"bank", "cells", "weight", "bias_bank", "bias"} - ({"weight", "bias"} if op == "dense" else set())
     fields = {n: t if t is None or n in shared else t[order] for n, t in vars(kernel).items()}
     permuted = ops.conv(x[order], type(kernel)(**fields), spec)
     torch.testing.assert_close(permuted, ops.conv(x, kernel, spec)[order])

@@ -15,12 +15,13 @@ from torch import Tensor
 from dynaconv import native, ops
 from dynaconv.errors import AlgorithmError
 from dynaconv.kernels import Kernel
+from dynaconv.ops.cell_conv import REGISTRY as CELLS
 from dynaconv.ops.dense_conv import REGISTRY as DENSE
 from dynaconv.ops.mixture_conv import REGISTRY as MIXTURE
 from dynaconv.ops.tapwise_conv import REGISTRY as TAPWISE
 from dynaconv.spec import ConvSpec
 
-OPERATORS = {"mixture": MIXTURE, "dense": DENSE, "tapwise": TAPWISE}
+OPERATORS = {"mixture": MIXTURE, "dense": DENSE, "tapwise": TAPWISE, "cells": CELLS}
 FAST = [
     (op, name) for op, registry in OPERATORS.items() for name in ["auto", *registry.algorithms] if name != "reference"
 ]

@@ -16,7 +16,7 @@ from dynaconv import native, ops
 from dynaconv.kernels import Kernel, MixtureKernel
 from dynaconv.ops.mixture_conv import REGISTRY
 
-OPS = ("mixture", "dense", "tapwise")
+OPS = ("mixture", "dense", "tapwise", "cells")
 ALGORITHMS = [
     name
     for name, algorithm in REGISTRY.algorithms.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,10 @@ GEOMETRIES: dict[str, Geometry] = {
     "1d": Geometry(size=(9,), rest={"padding": 2, "dilation": 2}),
     "3d": Geometry((2, 3, 1), size=(4, 5, 3), rest={"stride": (1, 2, 1), "padding": (1, 1, 0)}),
 }
+
+FEW = ("plain", "strided", "dilated")
+# For methods that mix no channels.
+SAME_CHANNELS = {name: replace(g, out_channels=g.in_channels) for name, g in GEOMETRIES.items()}
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,20 @@ CASES: tuple[LayerCase, ...] = (
     *cases("kernel_warehouse", label="2x", budget=2, temperature=0.4, cell_ratio=0.5, only=("plain", "groups", "1d")),
     *cases("kernel_warehouse", label="1d4x", budget=0.25, cell_ratio=0.5, norm="layer", only=("plain", "3d")),
     *cases("kernel_warehouse", label="taps", spatial_partition=False, cell_ratio=0.5, norm=None, only=("strided",)),
+    *cases("fdconv", num_kernels=5, bands=()),
+    *cases(
+        "fdconv",
+        label="all options",
+        bands=(),
+        kernels_only=True,
+        activation="softmax",
+        local_activation="tanh",
+        spectra=2,
+        kept_frequencies=0.6,
+        num_kernels=3,
+        norm="layer",
+        only=("plain", "groups"),
+    ),
     *cases("dcd"),
     *cases("dcd", label="layer norm", context_grid=2, rank=3, norm="layer", only=("plain", "strided", "groups")),
     *cases("dcd", label="no norm", norm=None, only=("plain", "same, no bias")),
@@ -141,6 +159,16 @@ CASES: tuple[LayerCase, ...] = (
     *cases("odconv", label="layer norm", norm="layer", temperature=2.0, only=("plain", "3d")),
     *cases("lgcf", min_hidden=4, tapwise=True),
     *cases("lgcf", label="tap groups", tapwise=True, tap_groups=2, but=("one channel",), only=("groups", "strided")),
+    *cases("involution", tapwise=True, reduction=1, group_channels=2, geometries=SAME_CHANNELS, but=("one channel",)),
+    *cases("involution", label="alone", tapwise=True, geometries=SAME_CHANNELS, only=("one channel",)),
+    *cases(
+        "involution", label="layer norm", tapwise=True, reduction=1, norm="layer", geometries=SAME_CHANNELS, only=FEW
+    ),
+    # One tap alone always weighs one.
+    *cases("rfaconv", tapwise=True, but=("pointwise",)),
+    *cases("rfcbamconv", tapwise=True, hidden_dim=5, only=(*FEW, "pointwise", "one channel", "groups")),
+    *cases("rfcaconv", tapwise=True, min_hidden=5, only=(*FEW, "pointwise", "one channel", "groups")),
+    *cases("rfcaconv", label="layer norm", tapwise=True, min_hidden=5, norm="layer", only=FEW),
 )
 
 PLAIN = tuple(case for case in CASES if case.plain)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dynaconv.kernels import DenseKernel, MixtureKernel, TapwiseKernel
+from dynaconv.kernels import CellKernel, DenseKernel, MixtureKernel, TapwiseKernel
 from dynaconv.spec import ConvSpec
 
 SCALES = ("tap_scale", "in_scale", "out_scale", "bias_bank")
@@ -54,6 +54,16 @@ class Problem:
     def dense(self, dtype: torch.dtype = torch.float64) -> DenseKernel:
         bias = _leaf((self.batch, self.out_channels), dtype) if "bias_bank" in self.scales else None
         return DenseKernel(_leaf((self.batch, *self.spec.weight_shape), dtype), bias)
+
+    def cells(self, dtype: torch.dtype = torch.float64) -> CellKernel:
+        """Cells of half the channels where they can be halved, and of every second dimension's taps."""
+        outputs, inputs, *taps = self.spec.weight_shape
+        channels = [n // 2 if n % 2 == 0 else n for n in (outputs, inputs)]
+        size = [k if d % 2 else 1 for d, k in enumerate(taps)]
+        counts = [*(k // c for k, c in zip(taps, size, strict=True)), outputs // channels[0], inputs // channels[1]]
+        bias = _leaf((self.out_channels,), dtype) if "bias_bank" in self.scales else None
+        cells = _leaf((self.experts, *channels, *size), dtype)
+        return CellKernel(cells, _leaf((self.batch, *counts, self.experts), dtype), bias)
 
     def tapwise(self, dtype: torch.dtype = torch.float64) -> TapwiseKernel:
         taps = _leaf((self.batch, self.tap_groups, self.spec.taps, *self.spec.output_size(self.size)), dtype)

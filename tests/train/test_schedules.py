@@ -22,6 +22,7 @@ def factors(at: list[int], **settings: object) -> list[float]:
     [
         ({}, [0, 99], [1, 1]),
         ({"warmup_steps": 3}, [0, 1, 2, 3, 4], [0.25, 0.5, 0.75, 1, 1]),
+        ({"warmup_steps": 3, "warmup_from": 0.2}, [0, 1, 2, 3], [0.4, 0.6, 0.8, 1]),
         ({"schedule": "cosine"}, [0, 50, 100], [1, 0.5, 0]),
         ({"schedule": "cosine", "warmup_steps": 20}, [20, 60, 100], [1, 0.5, 0]),
         ({"schedule": "step", "milestones": (3, 6)}, [29, 30, 59, 60], [1, 0.1, 0.1, 0.01]),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from dynaconv.analysis.evaluating import evaluating
 from dynaconv.analysis.rotation import rotate
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.layers import DynamicConv
@@ -87,22 +87,10 @@ def turn(
     images = rotate(upright.expand(len(degrees), -1, -1, -1), degrees)
     batch = torch.cat([upright, images])
     batch = (batch - batch.new_tensor(mean).view(-1, 1, 1)) / batch.new_tensor(std).view(-1, 1, 1)
-    with _evaluating(model):
+    with evaluating(model):
         outputs, inputs = _run(model, batch, layers)
         turns = tuple(_layer_turn(name, layers[name], x) for name, x in inputs.items())
     return Turning(tuple(degrees.tolist()), images.cpu(), outputs[1:].argmax(1).cpu(), turns)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside, every module's own mode again after."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _run(model: nn.Module, batch: Tensor, layers: dict[str, DynamicConv]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -40,7 +40,8 @@ class TapGate(nn.Module):
         self.shape = (groups, taps)
         self.fuse = nn.Linear(global_dim, local_dim, device=device, dtype=dtype)
         self.head = nn.Conv1d(local_dim, groups * taps, 1, device=device, dtype=dtype)
-        self.temperature = Temperature(temperature, device=device)
+        # No schedule is published: an automatic one leaves the temperature as it is.
+        self.temperature = Temperature(temperature, start=temperature, end=temperature, device=device)
 
     def forward(self, local: Tensor, context: Tensor) -> Tensor:
         """`local: (B, D, *S_out)`, `context: (B, C)` → `(B, G, T, *S_out)` in the type of `local`."""

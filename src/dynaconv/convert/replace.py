@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
 from dynaconv.errors import ArgumentError
 from dynaconv.spec import ConvSpec
 
-__all__ = ["conv_names", "replace", "spec_of_conv"]
+__all__ = ["conv_names", "like", "replace", "spec_of_conv"]
 
+M = TypeVar("M", bound=nn.Module)
+
+_GEOMETRY = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "padding_mode",
+)
 _CONVS: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 
 
@@ -30,6 +42,30 @@ def spec_of_conv(conv: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> ConvSpec:
         groups=conv.groups,
         padding_mode=mode,
     )
+
+
+def like(conv: nn.Module, make: Callable[..., M], **options: Any) -> M:
+    """A convolution of another kind with the geometry of a given one, a bias where that has one, and fresh weights.
+
+    Args:
+        conv: an `nn.Conv1d`, `nn.Conv2d` or `nn.Conv3d`.
+        make: takes the arguments of `nn.Conv2d` by name.
+        **options: others that it takes.
+
+    Example:
+        >>> from dynaconv.layers import DyConv2d
+        >>> like(nn.Conv2d(8, 16, 3, padding=1), DyConv2d, num_kernels=2)
+        DyConv2d(
+          8, 16, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)
+          (router): SoftmaxRouter(
+            (hidden): Linear(in_features=8, out_features=2, bias=False)
+            (scores): Linear(in_features=2, out_features=2, bias=False)
+            (temperature): Temperature(1)
+          )
+        )
+    """
+    geometry = {name: getattr(conv, name) for name in _GEOMETRY}
+    return make(**geometry, bias=conv.bias is not None, **options)
 
 
 def conv_names(model: nn.Module, but: Iterable[str] = ()) -> list[str]:

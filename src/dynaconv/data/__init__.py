@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dynaconv.data.catalog import list_data, load_data
 from dynaconv.data.images import ImageData, TensorImages
+from dynaconv.data.random_pictures import RandomPictures
+from dynaconv.data.shift import shift_and_mirror
 from dynaconv.data.viewpoint import ViewpointAugmentation, Viewpoints
 
-__all__ = ["ImageData", "TensorImages", "ViewpointAugmentation", "Viewpoints", "list_data", "load_data"]
+__all__ = [
+    "ImageData",
+    "RandomPictures",
+    "TensorImages",
+    "ViewpointAugmentation",
+    "Viewpoints",
+    "list_data",
+    "load_data",
+    "shift_and_mirror",
+]

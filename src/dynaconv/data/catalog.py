@@ -24,9 +24,8 @@ _FROM_ROOT: dict[str, _Loader] = {
     "cifar10": partial(load_cifar, "cifar10"),
     "cifar100": partial(load_cifar, "cifar100"),
     "svhn": load_svhn,
-    "imagefolder": load_image_folder,
 }
-_NAMES = ("digits", "fashion-mnist", *_FROM_ROOT)
+_NAMES = ("digits", "fashion-mnist", *_FROM_ROOT, "imagefolder")
 
 
 def list_data() -> list[str]:
@@ -40,6 +39,7 @@ def load_data(
     root: str | Path | None = None,
     image_size: ImageSize = None,
     download: bool = False,
+    eval_crop: float = 1.0,
 ) -> ImageData:
     """A data set by name, with training and test images.
 
@@ -49,6 +49,8 @@ def load_data(
             without it takes Debian's.
         image_size: size of the images, an integer or (height, width); default 32, and 224 for `imagefolder`.
         download: fetch missing files into `root` first, where the set is published for download (default: False).
+        eval_crop: `imagefolder` tests the central part of a picture, so much of its side; 0.875 is the usual 224 of 256
+            pixels. Other sets ignore it: their images are tested whole.
 
     Raises:
         ArgumentError: an argument's value is not allowed.
@@ -59,21 +61,25 @@ def load_data(
         raise ArgumentError("name", name, f"one of {', '.join(_NAMES)}")
     if name == "digits":
         return load_digits(image_size)
+    if not 0 < eval_crop <= 1:
+        raise ArgumentError("eval_crop", eval_crop, "a number > 0 and <= 1")
     folder = None if root is None else Path(root).expanduser()
-    if folder is None and (download or name in _FROM_ROOT):
+    if folder is None and (download or name in (*_FROM_ROOT, "imagefolder")):
         raise ArgumentError("root", root, f"the folder that holds the files of {name}")
     try:
-        return _load(name, folder, image_size, download)
+        return _load(name, folder, image_size, download, eval_crop)
     except OSError as error:
         raise DataError(error.filename or folder or name, f"cannot be read ({error.strerror})") from error
 
 
-def _load(name: str, folder: Path | None, image_size: ImageSize, download: bool) -> ImageData:
+def _load(name: str, folder: Path | None, image_size: ImageSize, download: bool, eval_crop: float) -> ImageData:
     if folder is not None:
         if download:
             download_files(name, folder)
         if not folder.exists():
             raise DataError(folder, "no such file or folder")
+        if name == "imagefolder":
+            return load_image_folder(folder, image_size, eval_crop)
         if name in _FROM_ROOT:
             return _FROM_ROOT[name](folder, image_size)
     return load_fashion_mnist(folder, image_size)

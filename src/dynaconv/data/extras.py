@@ -14,6 +14,7 @@ __all__ = [
     "sklearn_selection",
     "torchvision_datasets",
     "torchvision_functional",
+    "torchvision_transforms",
 ]
 
 # Where a package is installed under another name than it is imported by.
@@ -57,3 +58,8 @@ def torchvision_datasets() -> ModuleType:
 def torchvision_functional() -> ModuleType:
     """`torchvision.transforms.functional`: pictures to tensors, resizing, cropping."""
     return _load("torchvision.transforms.functional")
+
+
+def torchvision_transforms() -> ModuleType:
+    """`torchvision.transforms.v2`: random transforms of pictures."""
+    return _load("torchvision.transforms.v2")

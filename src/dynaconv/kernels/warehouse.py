@@ -127,7 +127,7 @@ class Warehouse(nn.Module):
         return max(1, round(self.budget))
 
     def _own_blocks(self, blocks: int) -> list[int]:
-        """The blocks that have a cell: one in every 1/b, moving on by one, so that no channel is left without."""
+        """The blocks that have cells: one in every 1/b, one place later each time, as published."""
         period = max(1, round(1 / self.budget))
         return [block for block in range(blocks) if block % period == block // period % period]
 

@@ -16,12 +16,17 @@ from dynaconv.layers.dot_product import DotProductConv2d
 from dynaconv.layers.dyconv import DyConv1d, DyConv2d, DyConv3d
 from dynaconv.layers.explain import explain
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
+from dynaconv.layers.fdconv import FDConv2d
+from dynaconv.layers.involution import Involution2d
 from dynaconv.layers.kernel_warehouse import KernelWarehouseConv1d, KernelWarehouseConv2d, KernelWarehouseConv3d
 from dynaconv.layers.kernel_warehouse_linear import KernelWarehouseLinear
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
 from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.layers.odconv import ODConv1d, ODConv2d, ODConv3d
+from dynaconv.layers.profile import LayerProfile, Profile, profile
 from dynaconv.layers.registry import create_conv, list_convs
+from dynaconv.layers.rfaconv import RFAConv2d, RFCAConv2d, RFCBAMConv2d
+from dynaconv.layers.same_padded import SamePadded
 from dynaconv.layers.spatially_separable import SpatiallySeparableConv2d
 from dynaconv.layers.tcn import TCN, TCNBlock
 
@@ -46,6 +51,8 @@ __all__ = [
     "DyConv3d",
     "DynamicConv",
     "FCGeneratedConv2d",
+    "FDConv2d",
+    "Involution2d",
     "KernelWarehouseConv1d",
     "KernelWarehouseConv2d",
     "KernelWarehouseConv3d",
@@ -54,13 +61,20 @@ __all__ = [
     "LGCFConv1d",
     "LGCFConv2d",
     "LGCFConv3d",
+    "LayerProfile",
     "ODConv1d",
     "ODConv2d",
     "ODConv3d",
+    "Profile",
+    "RFAConv2d",
+    "RFCAConv2d",
+    "RFCBAMConv2d",
+    "SamePadded",
     "SpatiallySeparableConv2d",
     "TCNBlock",
     "create_conv",
     "explain",
     "list_convs",
+    "profile",
     "route_blocks",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
 
+from dynaconv.coefficients import Temperature
 from dynaconv.context import global_average, left_window_average
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import AttendedSlices, DenseKernel
@@ -50,8 +51,6 @@ class DotProductConv2d(DynamicConv):
         torch.Size([2, 32, 8, 8])
     """
 
-    temperature: Tensor
-
     def __init__(
         self,
         in_channels: int,
@@ -89,8 +88,6 @@ class DotProductConv2d(DynamicConv):
         check_size("embedding_dim", embedding_dim)
         if not 0 <= dropout < 1:
             raise ArgumentError("dropout", dropout, "a number from 0 up to, but not including, 1")
-        if not (isfinite(temperature) and temperature > 0):
-            raise ArgumentError("temperature", temperature, "a finite number > 0")
         self.context_channels = check_context_channels(context_channels, in_channels, in_channels)
         self.average = left_window_average if as_published else global_average
         self.dropout = nn.Dropout(dropout)
@@ -98,15 +95,15 @@ class DotProductConv2d(DynamicConv):
         # The context's factor starts around one: queries of full size, the same for all images but for what the
         # context adds.
         nn.init.ones_(self.fc.bias)
-        # float32 whatever the parameters' type: a schedule's small steps must not round away.
-        self.register_buffer("temperature", torch.tensor(float(temperature), device=device))
+        # No schedule is published: an automatic one leaves the temperature as it is.
+        self.temperature = Temperature(temperature, start=temperature, end=temperature, device=device)
         slices = (spec.out_channels, spec.in_channels // spec.groups)
         self.slices = AttendedSlices(slices, spec.kernel_size, bank_size, embedding_dim, device, dtype)
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"query_scale": (B, V)}`: the context's factor of every query, the attention's 1/(√V τ) included."""
         context = self.fc(self.dropout(self.average(x, self.context_channels)))
-        return {"query_scale": context / (self.temperature * sqrt(context.shape[1])).to(context.dtype)}
+        return {"query_scale": self.temperature(context / sqrt(context.shape[1])).to(context.dtype)}
 
     def assemble(self, coefficients: dict[str, Tensor]) -> DenseKernel:
         """The slices that the bank's kernels make under each slice's attention."""

@@ -21,10 +21,13 @@ from dynaconv.layers.depthwise_separable import (
 from dynaconv.layers.dot_product import DotProductConv2d
 from dynaconv.layers.dyconv import DyConv1d, DyConv2d, DyConv3d
 from dynaconv.layers.fc_generated import FCGeneratedConv2d
+from dynaconv.layers.fdconv import FDConv2d
+from dynaconv.layers.involution import Involution2d
 from dynaconv.layers.kernel_warehouse import KernelWarehouseConv1d, KernelWarehouseConv2d, KernelWarehouseConv3d
 from dynaconv.layers.kernel_weighted import KernelWeightedConv2d
 from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.layers.odconv import ODConv1d, ODConv2d, ODConv3d
+from dynaconv.layers.rfaconv import RFAConv2d, RFCAConv2d, RFCBAMConv2d
 from dynaconv.layers.spatially_separable import SpatiallySeparableConv2d
 from dynaconv.spec import Ints, Padding, PaddingMode
 
@@ -41,12 +44,17 @@ CONVS: Mapping[str, Mapping[int, type[nn.Module]]] = MappingProxyType(
         "dyconv": {1: DyConv1d, 2: DyConv2d, 3: DyConv3d},
         "odconv": {1: ODConv1d, 2: ODConv2d, 3: ODConv3d},
         "kernel_warehouse": {1: KernelWarehouseConv1d, 2: KernelWarehouseConv2d, 3: KernelWarehouseConv3d},
+        "fdconv": {2: FDConv2d},
         "dcd": {1: DCDConv1d, 2: DCDConv2d, 3: DCDConv3d},
         "lgcf": {1: LGCFConv1d, 2: LGCFConv2d, 3: LGCFConv3d},
         # Compositions of static convolutions that the field compares with.
         "depthwise_separable": {1: DepthwiseSeparableConv1d, 2: DepthwiseSeparableConv2d, 3: DepthwiseSeparableConv3d},
         "spatially_separable": {2: SpatiallySeparableConv2d},
         "causal": {1: CausalConv1d},
+        "involution": {2: Involution2d},
+        "rfaconv": {2: RFAConv2d},
+        "rfcbamconv": {2: RFCBAMConv2d},
+        "rfcaconv": {2: RFCAConv2d},
     }
 )
 

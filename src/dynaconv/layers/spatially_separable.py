@@ -165,7 +165,7 @@ class SpatiallySeparableConv2d(nn.Module):
 
 def _matrices(weight: Tensor, groups: int) -> Tensor:
     """`(O, I/g, kh, kw)` → `(g, O/g·kw, I/g·kh)`: of rank M/g where M channels between are enough."""
-    grouped = weight.unflatten(0, (groups, -1)).permute(0, 1, 4, 2, 3)
+    grouped: Tensor = weight.unflatten(0, (groups, -1)).permute(0, 1, 4, 2, 3)
     return grouped.flatten(3, 4).flatten(1, 2)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from math import isfinite
 from typing import Any
 
 from torch import nn
 
+from dynaconv.convert import conv_names, like, replace
 from dynaconv.errors import ArgumentError
+from dynaconv.layers import create_conv
 from dynaconv.layers.base import check_size
+from dynaconv.models.backbones import backbone, is_backbone
 from dynaconv.models.description import SequentialCNN
 from dynaconv.models.published import PRESETS
 from dynaconv.models.seeds import SEEDS
@@ -18,8 +22,8 @@ __all__ = ["create_model", "list_models"]
 
 
 def list_models() -> list[str]:
-    """The names that `create_model` takes."""
-    return [*SEEDS, *PRESETS]
+    """The names of the library's own networks; `create_model` takes those of torchvision and timm too."""
+    return [*SEEDS, *PRESETS, "cifar_resnet18"]
 
 
 def create_model(
@@ -34,14 +38,15 @@ def create_model(
     """A model by name: `(B, in_channels, H, W)` → `(B, num_classes)`.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, or a network of torchvision or timm.
         conv: the method of the model's dynamic convolutions, one of `list_convs()`; the model's own by default,
-            `"static"` for its static twin.
+            `"static"` for its static twin. In a static network all convolutions are made so but the stem's and, in
+            ResNets, those of the shortcuts.
         conv_options: the method's options. Left out, the model's own method has the published ones; given, they are
             laid over those.
         num_classes: number of class scores; the model's published number by default.
         in_channels: channels of the images.
-        width: factor on the channels of every layer.
+        width: factor on the channels of every layer, in the seed networks.
 
     Raises:
         ArgumentError: an argument is not allowed, or the method does not take an option.
@@ -52,12 +57,12 @@ def create_model(
         torch.Size([2, 7])
     """
     check_size("in_channels", in_channels)
-    if name in PRESETS:
-        if conv is not None or conv_options is not None or width != 1.0:
-            raise ArgumentError("name", name, "one of the seed networks where conv, conv_options or width are given")
-        return PRESETS[name].build(1000 if num_classes is None else check_size("num_classes", num_classes), in_channels)
+    if num_classes is not None:
+        check_size("num_classes", num_classes)
     if name not in SEEDS:
-        raise ArgumentError("name", name, f"one of {', '.join(list_models())}")
+        if width != 1.0:
+            raise ArgumentError("width", width, f"1 for other networks than {', '.join(SEEDS)}")
+        return _other_than_seed(name, conv, conv_options or {}, num_classes or 1000, in_channels)
     if not (isfinite(width) and width > 0):
         raise ArgumentError("width", width, "a finite number > 0")
     description = SEEDS[name]
@@ -67,7 +72,26 @@ def create_model(
         description,
         conv=method,
         conv_options={**own, **(conv_options or {})},
-        num_classes=description.num_classes if num_classes is None else check_size("num_classes", num_classes),
+        num_classes=num_classes or description.num_classes,
         in_channels=in_channels,
         width=width,
     )
+
+
+def _other_than_seed(
+    name: str, conv: str | None, conv_options: Mapping[str, Any], num_classes: int, in_channels: int
+) -> nn.Module:
+    """A published network, or a static one with its convolutions made by a method."""
+    if name in PRESETS and conv is None and not conv_options:
+        return PRESETS[name].build(num_classes, in_channels)
+    if name not in list_models() and not is_backbone(name):
+        raise ArgumentError("name", name, f"one of {', '.join(list_models())}, or a network of torchvision or timm")
+    if not is_backbone(name):
+        raise ArgumentError("conv", conv, f"left out, and conv_options too: the convolutions of {name!r} are given")
+    model = backbone(name, num_classes, in_channels)
+    if conv is None or conv == "static":
+        if conv_options:
+            raise ArgumentError("conv_options", dict(conv_options), "left out where the convolutions are static")
+        return model
+    _, *names = conv_names(model, but=["downsample"])
+    return replace(model, names, lambda old: like(old, partial(create_conv, conv), **conv_options))

@@ -47,7 +47,7 @@ class MaxPool(Pooling):
 
     def pool(self, x: Tensor) -> Tensor:
         """The maximum of each channel."""
-        return x.amax((2, 3))
+        return widened(x.amax((2, 3)))
 
 
 class GeneralizedMeanPool(Pooling):

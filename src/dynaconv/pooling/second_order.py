@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import BranchBatchNorm
 from dynaconv.ops import covariance_pool, matrix_sqrt, upper_triangle
+from dynaconv.ops.second_order.matrix_sqrt import RootAlgorithm
 from dynaconv.ops.second_order.precision import widened
 from dynaconv.pooling.base import Pooling, check_count
 
@@ -58,7 +59,7 @@ class IsqrtCovPool(Pooling):
         reduced_channels: d; a 1×1 convolution, batch normalisation and ReLU make so many channels first, and
             D = d (d + 1) / 2. `None`, or a number not below C: the channels are pooled as they are, d = C.
         iterations: of Newton–Schulz; the authors' networks have 5, GSoP-Net2 has 3. `None`: the exact root by
-            eigen-decomposition (MPN-COV), much slower.
+            eigen-decomposition (MPN-COV).
         device: where the parameters live.
         dtype: their type.
 
@@ -94,7 +95,9 @@ class IsqrtCovPool(Pooling):
         # The root of a covariance grows as its input does: a covariance of unit numbers cannot overflow.
         scale = x.detach().abs().amax((1, 2, 3), keepdim=True)
         scale = torch.where(scale == 0, 1, scale)
-        root = matrix_sqrt(covariance_pool(x / scale), self.iterations)
+        # Without a backward pass, products of matrices are as fast as any other way.
+        algorithm: RootAlgorithm = "auto" if self.training or self.iterations is None else "products"
+        root = matrix_sqrt(covariance_pool(x / scale), self.iterations, algorithm=algorithm)
         return upper_triangle(root) * scale[..., 0, 0]
 
 

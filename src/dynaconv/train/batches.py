@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate
 
+from dynaconv.data import RandomPictures
+
 __all__ = ["Batch", "IndexedImages", "Position", "TestBatches", "TrainBatches", "as_fetched", "step_seed"]
 
 _LARGE_PRIME = 1_000_003
@@ -32,8 +34,9 @@ class Position:
 class TrainBatches(Sampler[list[int]]):
     """Batches of the training images, from `position` to the end of its epoch.
 
-    Every epoch is a permutation decided by (seed, epoch); incomplete batches are left out. With several processes
-    each takes its part of every batch, so that the order does not depend on their number.
+    An image is named by the number of its appearance, `epoch · images + index`: what is random in it may differ from
+    one epoch to the next. Every epoch is a permutation decided by (seed, epoch); incomplete batches are left out. With
+    several processes each takes its part of every batch, so that the order does not depend on their number.
 
     Args:
         images: number of training images.
@@ -60,7 +63,7 @@ class TrainBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         epoch, offset = divmod(self.position.batches, len(self))
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch))
-        order = torch.randperm(self.images, generator=generator)
+        order = epoch * self.images + torch.randperm(self.images, generator=generator)
         for batch in range(offset, len(self)):
             begin = batch * self.batch_size + self.rank * self.share
             yield order[begin : begin + self.share].tolist()
@@ -100,24 +103,37 @@ class IndexedImages(Dataset[Any]):
 
     Args:
         images: items are (uint8 (C, H, W), label); `__getitems__`, where it has one, gives a whole batch.
+        change: what is done to each picture at random, if anything. Whole pictures are changed where `images` has them.
+        seed: of the changes; each appearance of an image has its own.
     """
 
-    def __init__(self, images: Dataset[Any]) -> None:
+    def __init__(self, images: Dataset[Any], change: RandomPictures | None = None, seed: int = 0) -> None:
         self.images = images
+        self.change = change
+        self.seed = seed
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        given = torch.tensor(indices)
-        fetched = given.clamp(min=0).tolist()
-        if hasattr(self.images, "__getitems__"):
-            items = self.images.__getitems__(fetched)
-        else:
-            items = [self.images[index] for index in fetched]
-        pixels, labels = default_collate(items)
-        return pixels, labels.masked_fill(given < 0, -1), given.clamp(min=0)
+    def __getitems__(self, numbers: list[int]) -> Batch:
+        given = torch.tensor(numbers)
+        indices = given.clamp(min=0) % len(self.images)  # type: ignore[arg-type]  # as torch's Dataset
+        pixels, labels = default_collate(self._items(indices.tolist(), numbers))
+        return pixels, labels.masked_fill(given < 0, -1), indices
 
-    def __getitem__(self, index: int) -> Batch:
-        pixels, labels, indices = self.__getitems__([index])
+    def __getitem__(self, number: int) -> Batch:
+        pixels, labels, indices = self.__getitems__([number])
         return pixels[0], labels[0], indices[0]
+
+    def _items(self, indices: list[int], numbers: list[int]) -> list[tuple[Tensor, int]]:
+        if self.change is None:
+            if hasattr(self.images, "__getitems__"):
+                items: list[tuple[Tensor, int]] = self.images.__getitems__(indices)
+                return items
+            return [self.images[index] for index in indices]
+        whole = getattr(self.images, "picture", None) if self.change.resized_crop else None
+        pictures = [(whole or self.images.__getitem__)(index) for index in indices]
+        return [
+            (self.change(picture, step_seed(self.seed, number)), label)
+            for (picture, label), number in zip(pictures, numbers, strict=True)
+        ]
 
 
 def as_fetched(batch: Any) -> Any:

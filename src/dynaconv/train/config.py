@@ -77,8 +77,25 @@ class TrainConfig:
     augment: str = _option(
         "viewpoint",
         "data",
-        one_of("viewpoint", "none"),
-        "training images: turned, scaled, sheared, flipped and shifted at random (viewpoint), or as they are (none)",
+        one_of("viewpoint", "crop", "resized_crop", "none"),
+        "training images: turned, scaled, sheared, flipped and shifted at random (viewpoint), shifted by up to 4 "
+        "pixels and mirrored (crop, usual for CIFAR), a random part resized and mirrored (resized_crop, usual for "
+        "ImageNet), or as they are (none)",
+    )
+    rand_augment: int | None = _option(
+        None,
+        "data",
+        optional(integer(0, most=30), "for none"),
+        "magnitude of RandAugment's two operations on each training image",
+    )
+    erasing: float = _option(
+        0.0, "data", number(least=0, most=1), "share of the training images of which a random rectangle is erased"
+    )
+    eval_crop: float = _option(
+        1.0,
+        "data",
+        number(above=0, most=1),
+        "image folders: side of a test image's central part that is tested, 0.875 for the usual 224 of 256 pixels",
     )
 
     model: str = _option("kernel_weighted_cnn", "model", text(), "network, see `dynaconv list`")
@@ -99,6 +116,22 @@ class TrainConfig:
     seed: int = _option(0, "training", integer(0), "decides initial weights, order and augmentation")
     label_smoothing: float = _option(
         0.0, "training", number(least=0, below=1), "share of the target spread over all classes"
+    )
+    mixup: float = _option(0.0, "training", number(least=0), "mixup: parameter of the shares' Beta distribution, or 0")
+    cutmix: float = _option(
+        0.0, "training", number(least=0), "CutMix: parameter of the areas' Beta distribution, or 0; each batch gets one"
+    )
+    dropout: float | None = _option(
+        None,
+        "training",
+        optional(number(least=0, below=1), "for the network's own"),
+        "share of the classifier's inputs that is dropped",
+    )
+    temperature_epochs: int | None = _option(
+        None,
+        "training",
+        optional(integer(0), "for a tenth of the run"),
+        "epochs over which attention temperatures are annealed as each method publishes it; 0 leaves them as they are",
     )
     accumulate: int = _option(1, "training", integer(1), "batches whose gradients are added up per optimiser step")
     clip_norm: float | None = _option(
@@ -134,6 +167,9 @@ class TrainConfig:
         "constant (none), falling as a half cosine, in steps, or rising and falling (cyclic, onecycle)",
     )
     warmup_steps: int = _option(0, "schedule", integer(0), "optimiser steps of linear warm-up")
+    warmup_from: float = _option(
+        0.0, "schedule", number(least=0, most=1), "share of the rate at which the warm-up starts"
+    )
     milestones: tuple[int, ...] = _option((), "schedule", _EPOCHS, "step: epochs after which the rate is multiplied")
     gamma: float = _option(0.1, "schedule", number(above=0, most=1), "step: the factor at each milestone")
     cycle_steps: int | None = _option(

@@ -120,4 +120,4 @@ def _finished(out: str | Path) -> TrainConfig:
 def _images(config: TrainConfig) -> ImageData:
     from dynaconv.data import load_data
 
-    return load_data(config.data, root=config.data_root, image_size=config.image_size)
+    return load_data(config.data, root=config.data_root, image_size=config.image_size, eval_crop=config.eval_crop)

@@ -93,7 +93,7 @@ def _materials(config: TrainConfig, model: nn.Module | None, data: ImageData | N
     if model is None:
         check_names(config)
     if data is None:
-        data = load_data(config.data, root=config.data_root, image_size=config.image_size)
+        data = load_data(config.data, root=config.data_root, image_size=config.image_size, eval_crop=config.eval_crop)
     images = len(data.train)  # type: ignore[arg-type]  # torch leaves __len__ out of the base class
     if config.batch_size > images:
         raise ArgumentError("batch_size", config.batch_size, f"at most the {images} training images of {data.name}")
@@ -106,7 +106,7 @@ def _sizes(model: nn.Module, data: ImageData) -> dict[str, int]:
     from dynaconv.models import profile
 
     measured = profile(model, input_size=(data.channels, *data.image_size))
-    return {"parameters": measured.parameters, "macs": measured.macs}
+    return {"parameters": measured.parameters, "macs": measured.macs + measured.assembly}
 
 
 def _description(config: TrainConfig, data: ImageData) -> dict[str, Any]:

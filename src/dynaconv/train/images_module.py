@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dynaconv.data import ImageData
+from dynaconv.data import ImageData, RandomPictures
 from dynaconv.errors import ArgumentError
 from dynaconv.train.batches import IndexedImages, Position, TestBatches, TrainBatches, as_fetched
 from dynaconv.train.config import TrainConfig
@@ -36,13 +36,20 @@ class ImagesModule(LightningDataModule):
         batches = TrainBatches(
             _length(self.data.train), self.config.batch_size, self.config.seed, self.position, rank, world
         )
-        return self._loader(self.data.train, batches)
+        return self._loader(IndexedImages(self.data.train, self._change(), self.config.seed), batches)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The test images in order, in batches of the same form."""
         rank, world = self._process()
         share = max(1, self.config.eval_batch_size // world)
-        return self._loader(self.data.test, TestBatches(_length(self.data.test), share, rank, world))
+        return self._loader(IndexedImages(self.data.test), TestBatches(_length(self.data.test), share, rank, world))
+
+    def _change(self) -> RandomPictures | None:
+        """What is done to single training pictures; the rest of the augmentation acts on whole batches."""
+        resized, config = self.config.augment == "resized_crop", self.config
+        if not resized and config.rand_augment is None and not config.erasing:
+            return None
+        return RandomPictures(self.data.image_size, resized, config.rand_augment, config.erasing)
 
     def _process(self) -> tuple[int, int]:
         if self.trainer is None:
@@ -52,10 +59,10 @@ class ImagesModule(LightningDataModule):
             raise ArgumentError("batch_size", self.config.batch_size, f"a multiple of the {world} processes")
         return self.trainer.global_rank, world
 
-    def _loader(self, images: Dataset[Any], batches: Sampler[list[int]]) -> DataLoader[Any]:
+    def _loader(self, images: IndexedImages, batches: Sampler[list[int]]) -> DataLoader[Any]:
         workers = self.config.workers or 0
         return DataLoader(
-            IndexedImages(images),
+            images,
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=as_fetched,

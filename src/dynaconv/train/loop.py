@@ -30,6 +30,7 @@ from dynaconv.train.lightning_api import (
 from dynaconv.train.module import Classification
 from dynaconv.train.progress import Progress
 from dynaconv.train.run_folder import RunFolder
+from dynaconv.train.temperature import AnnealTemperature, anneals
 
 __all__ = ["make_trainer", "run_identity", "train"]
 
@@ -84,6 +85,8 @@ def train(
     if show_progress:
         callbacks.append(Progress())
     task = Classification(config, data, model)
+    if anneals(config, model):
+        callbacks.append(AnnealTemperature(config, model, task.batches_per_epoch, position))
     images = ImagesModule(config, data, position)
     with quiet(), stop.listening():
         trainer = make_trainer(

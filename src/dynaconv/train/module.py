@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from dynaconv.data import ImageData, ViewpointAugmentation
+from dynaconv.data import ImageData, ViewpointAugmentation, shift_and_mirror
 from dynaconv.errors import NonFiniteLossError
+from dynaconv.train.batch_mixing import BatchMixing
 from dynaconv.train.batches import Batch, step_seed
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.lightning_api import LightningModule, MeanMetric, MulticlassAccuracy, OptimizerConfig
@@ -62,6 +63,7 @@ class Classification(LightningModule):
         self.test_views = self.augmentation.sample(test_images, VIEWPOINT_TEST_SEED)
         self.register_buffer("mean", torch.tensor(data.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(data.std).view(1, -1, 1, 1), persistent=False)
+        self.mix = BatchMixing(config, len(data.classes))
         self.clean, self.viewpoint = Scores(len(data.classes)), Scores(len(data.classes))
 
     def batch_number(self, batch_idx: int) -> int:
@@ -70,8 +72,7 @@ class Classification(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds each step by its number, so that dropout after a resume is what it would have been."""
-        seed = step_seed(self.config.seed, self.batch_number(batch_idx))
-        torch.manual_seed(step_seed(seed, self.trainer.global_rank))
+        torch.manual_seed(step_seed(self._seed(batch_idx), self.trainer.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss and logits of one batch."""
@@ -79,8 +80,11 @@ class Classification(LightningModule):
         images = self._floats(pixels)
         if self.config.augment == "viewpoint":
             images = self._turn(images, batch_idx)
-        logits = self.model(self._normalise(images))
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        elif self.config.augment == "crop":
+            images = shift_and_mirror(images, self._seed(batch_idx), first=self._first(images))
+        images, targets = self.mix(self._normalise(images), labels)
+        logits = self.model(images)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.config.label_smoothing)
         value = float(loss.detach())
         if not math.isfinite(value):
             number = self.batch_number(batch_idx) + 1
@@ -107,10 +111,17 @@ class Classification(LightningModule):
 
     def _turn(self, images: Tensor, batch_idx: int) -> Tensor:
         """Views are drawn for the whole batch and each process takes its part: the number of processes is no matter."""
-        seed = step_seed(self.config.seed, self.batch_number(batch_idx))
-        begin = self.trainer.global_rank * len(images)
-        views = self.augmentation.sample(self.config.batch_size, seed)[begin : begin + len(images)]
+        first = self._first(images)
+        views = self.augmentation.sample(self.config.batch_size, self._seed(batch_idx))[first : first + len(images)]
         return self.augmentation.apply(images, views)
+
+    def _seed(self, batch_idx: int) -> int:
+        """What is random in a batch: the same whatever came before it."""
+        return step_seed(self.config.seed, self.batch_number(batch_idx))
+
+    def _first(self, images: Tensor) -> int:
+        """The number of this process's first image in the batch of all processes."""
+        return self.trainer.global_rank * len(images)
 
     def _floats(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.mean.dtype).div_(255)

@@ -47,8 +47,8 @@ def rate_factor(config: TrainConfig, steps_per_epoch: int) -> Callable[[int], fl
     total = config.epochs * steps_per_epoch
 
     def factor(step: int) -> float:
-        warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
-        return warmup * _shape(config, step, total, steps_per_epoch)
+        risen = min(1.0, (step + 1) / (config.warmup_steps + 1))
+        return (config.warmup_from + (1 - config.warmup_from) * risen) * _shape(config, step, total, steps_per_epoch)
 
     return factor
 

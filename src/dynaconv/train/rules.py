@@ -34,9 +34,10 @@ class Rule:
             raise ArgumentError(name, value, self.allowed)
 
 
-def integer(least: int) -> Rule:
-    """A whole number of at least `least`."""
-    return Rule(f"an integer >= {least}", lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= least)
+def integer(least: int, most: float = math.inf) -> Rule:
+    """A whole number of at least `least`, and at most `most`."""
+    words = f"an integer >= {least}" + (f" and <= {most:g}" if most < math.inf else "")
+    return Rule(words, lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= most)
 
 
 def number(

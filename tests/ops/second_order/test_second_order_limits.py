@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.ops import covariance_pool, matrix_sqrt, upper_triangle
+from dynaconv.ops.second_order.matrix_sqrt import RootAlgorithm
 
 ROOTS = pytest.mark.parametrize("iterations", [1, 5, None])
 
@@ -71,10 +72,15 @@ def test_zero_beside_others(iterations: int | None) -> None:
     assert not root[0].any()
 
 
-def test_what_is_not_a_number_is_not_hidden() -> None:
+@ROOTS
+@pytest.mark.parametrize("algorithm", ["auto", "eigen"])
+@pytest.mark.parametrize("place", [(1, 1), (1, 2)])
+def test_what_is_not_a_number_is_not_hidden(
+    iterations: int | None, algorithm: RootAlgorithm, place: tuple[int, int]
+) -> None:
     a = torch.eye(3).repeat(2, 1, 1)
-    a[0, 1, 2] = float("nan")
-    root = matrix_sqrt(a, 5)
+    a[0][place] = float("nan")
+    root = matrix_sqrt(a, iterations, algorithm=algorithm)
     assert root[0].isnan().all()
     assert root[1].isfinite().all()
 
@@ -134,6 +140,12 @@ def test_bad_shapes(call: Callable[[], Tensor], message: str) -> None:
 def test_bad_iterations(iterations: object) -> None:
     with pytest.raises(ArgumentError, match=r"iterations=.*: expected an integer >= 1, or None for the exact root"):
         matrix_sqrt(torch.eye(2), iterations)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("iterations", "algorithm"), [(5, "fast"), (None, "products")])
+def test_bad_algorithm(iterations: int | None, algorithm: RootAlgorithm) -> None:
+    with pytest.raises(ArgumentError, match=rf"algorithm='{algorithm}': expected \"auto\""):
+        matrix_sqrt(torch.eye(2), iterations, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("call", [covariance_pool, matrix_sqrt, upper_triangle])

@@ -63,13 +63,13 @@ def _mobilenet(name: str, budget: float, shared: bool, num_classes: int, in_chan
 
 def _mobilenet_half(name: str, num_classes: int, in_channels: int) -> nn.Module:
     """Half a budget for the 1×1 kernels of the last stage and the classifier; 1×1 kernels before are static."""
-    model, options = backbone(name, num_classes, in_channels), {"reduction": 32}
+    model, share = backbone(name, num_classes, in_channels), partial(_share, reduction=32)
     for (stage, kind), names in _mobilenet_groups(model).items():
         if kind in ("stem", "depthwise"):
-            _share(model, names, **options)
+            share(model, names)
         elif stage == 6:
-            _share(model, names, budget=0.5, cell_ratio=0.5, **options)
-    _share(model, ["classifier.1"], budget=0.5, cell_ratio=(1.0, 0.025), **options)
+            share(model, names, budget=0.5, cell_ratio=0.5)
+    share(model, ["classifier.1"], budget=0.5, cell_ratio=(1.0, 0.025))
     return model
 
 
@@ -125,6 +125,7 @@ def _preset(
         "OSVAI/KernelWarehouse",
         published_parameters=printed,
         published_accuracy=accuracy,
+        with_assembly=True,
     )
 
 

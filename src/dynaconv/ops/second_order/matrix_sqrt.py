@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
@@ -10,11 +12,18 @@ from dynaconv.ops.second_order.checks import check_square
 from dynaconv.ops.second_order.eigen import eigen_sqrt
 from dynaconv.ops.second_order.newton_schulz import newton_schulz
 from dynaconv.ops.second_order.precision import widened
+from dynaconv.ops.second_order.spectral import spectral_newton_schulz
 
-__all__ = ["matrix_sqrt"]
+__all__ = ["RootAlgorithm", "matrix_sqrt"]
+
+RootAlgorithm = Literal["auto", "products", "eigen"]
+
+# Where training is faster on eigenvalues: from this size on, as measured with one and two threads. LAPACK takes the
+# matrices of a batch one after another, while products are spread over all threads.
+_LEAST_SIZE, _MOST_THREADS = 96, 4
 
 
-def matrix_sqrt(a: Tensor, iterations: int | None = 5) -> Tensor:
+def matrix_sqrt(a: Tensor, iterations: int | None = 5, *, algorithm: RootAlgorithm = "auto") -> Tensor:
     """The square root of symmetric positive semidefinite matrices, approximate by iteration or exact.
 
     `√tr(A) · Y_n` with `Y_n` from n Newton–Schulz iterations that start at `A / tr(A)`. After few iterations this is
@@ -25,15 +34,19 @@ def matrix_sqrt(a: Tensor, iterations: int | None = 5) -> Tensor:
 
     Args:
         a: `(..., d, d)`.
-        iterations: n, at least 1; `None` for the exact root by eigen-decomposition, much slower, which takes the
+        iterations: n, at least 1; `None` for the exact root by eigen-decomposition, which takes the
             symmetric part of `a` and counts negative eigenvalues as zero.
+        algorithm: how the iterations are computed: `"products"` of matrices, or on the eigenvalues of the symmetric
+            part, `"eigen"`. Both give the same up to rounding. `"auto"` takes eigenvalues where that is faster, for
+            training on few CPU threads, and products elsewhere.
 
     Returns:
         `(..., d, d)` in the type of `a`, in float32 where that is shorter.
 
     Raises:
         ShapeError: `a` is not square.
-        ArgumentError: `a` is not of a floating-point type, or `iterations` is not an integer >= 1 or `None`.
+        ArgumentError: `a` is not of a floating-point type, `iterations` is not an integer >= 1 or `None`, or there is
+            no such algorithm; the exact root has `"eigen"` alone.
 
     Source: Li et al., 1712.01034, section 3.2; exact form 1703.08050 with power 1/2.
 
@@ -45,6 +58,9 @@ def matrix_sqrt(a: Tensor, iterations: int | None = 5) -> Tensor:
     check_square(a)
     if iterations is not None and (not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1):
         raise ArgumentError("iterations", iterations, "an integer >= 1, or None for the exact root")
+    if algorithm not in get_args(RootAlgorithm) or (iterations is None and algorithm == "products"):
+        allowed = '"auto" or "eigen", for the exact root' if iterations is None else '"auto", "products" or "eigen"'
+        raise ArgumentError("algorithm", algorithm, allowed)
     a = widened(a)
     size = a.shape[-1]
     flat = a.reshape(-1, size, size)
@@ -52,9 +68,28 @@ def matrix_sqrt(a: Tensor, iterations: int | None = 5) -> Tensor:
     scale = _nonzero(flat.detach().abs().amax((1, 2), keepdim=True))
     flat = flat / scale
     trace = _nonzero(flat.diagonal(dim1=1, dim2=2).sum(1)[:, None, None])
-    unit = flat / trace
-    root = eigen_sqrt(unit) if iterations is None else newton_schulz(unit, iterations)
+    root = _unit_root(flat / trace, iterations, algorithm)
     return (root * trace.sqrt() * scale.sqrt()).reshape(a.shape)
+
+
+def _unit_root(a: Tensor, iterations: int | None, algorithm: RootAlgorithm) -> Tensor:
+    """The root of matrices of trace 1."""
+    if iterations is not None and (algorithm == "products" or (algorithm == "auto" and not _eigen_is_faster(a))):
+        return newton_schulz(a, iterations)
+    # LAPACK refuses what is not finite; its trace or scale makes the result NaN all the same.
+    a = torch.where(a.isfinite().all(2, keepdim=True).all(1, keepdim=True), a, 0)
+    return eigen_sqrt(a) if iterations is None else spectral_newton_schulz(a, iterations)
+
+
+def _eigen_is_faster(a: Tensor) -> bool:
+    return (
+        not torch.compiler.is_compiling()
+        and a.device.type == "cpu"
+        and a.requires_grad
+        and torch.is_grad_enabled()
+        and a.shape[-1] >= _LEAST_SIZE
+        and torch.get_num_threads() <= _MOST_THREADS
+    )
 
 
 def _nonzero(norm: Tensor) -> Tensor:

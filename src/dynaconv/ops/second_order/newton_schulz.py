@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dynaconv.ops.second_order.precision import full_precision
 
-__all__ = ["newton_schulz"]
+__all__ = ["newton_schulz", "newton_schulz_tangent"]
 
 
 def newton_schulz(a: Tensor, iterations: int) -> Tensor:
@@ -46,8 +46,20 @@ class _NewtonSchulz(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (a,) = ctx.saved_tensors
-        with full_precision(a):
-            return _tangent(a.mT, gradient, ctx.iterations), None
+        return newton_schulz_tangent(a.mT, gradient, ctx.iterations), None
+
+
+def newton_schulz_tangent(a: Tensor, da: Tensor, iterations: int) -> Tensor:
+    """How `newton_schulz(a, iterations)` changes as `a` moves along `da`, both `(B, d, d)`; differentiable."""
+    with full_precision(a):
+        t, dt = _factor(a), -0.5 * da
+        y, dy, z, dz = a @ t, _product_rule(a, da, t, dt), t, dt
+        for step in range(1, iterations):
+            t, dt = _factor(z @ y), _product_rule(z, dz, y, dy, scale=-0.5)
+            dy = _product_rule(y, dy, t, dt)
+            if step < iterations - 1:
+                y, z, dz = y @ t, t @ z, _product_rule(t, dt, z, dz)
+        return dy
 
 
 def _iterate(a: Tensor, iterations: int) -> Tensor:
@@ -58,18 +70,6 @@ def _iterate(a: Tensor, iterations: int) -> Tensor:
         y, z = y @ t, t @ z
     # The last step needs no Z.
     return y @ _factor(z @ y) if iterations > 1 else y
-
-
-def _tangent(a: Tensor, da: Tensor, iterations: int) -> Tensor:
-    """How `_iterate(a, iterations)` changes as `a` moves along `da`."""
-    t, dt = _factor(a), -0.5 * da
-    y, dy, z, dz = a @ t, _product_rule(a, da, t, dt), t, dt
-    for step in range(1, iterations):
-        t, dt = _factor(z @ y), _product_rule(z, dz, y, dy, scale=-0.5)
-        dy = _product_rule(y, dy, t, dt)
-        if step < iterations - 1:
-            y, z, dz = y @ t, t @ z, _product_rule(t, dt, z, dz)
-    return dy
 
 
 def _factor(product: Tensor) -> Tensor:

@@ -1,0 +1,42 @@
+"""Context of every output position: the pixel in the middle of its window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from dynaconv.spec import ConvSpec
+
+__all__ = ["centre_average"]
+
+_POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def centre_average(x: Tensor, spec: ConvSpec) -> Tensor:
+    """The average of the pixels from the middle of one window up to that of the next: `(B, I, *S)` → `(B, I, *S_out)`.
+
+    At stride one, the pixel in the middle. With the padding that keeps a map's size, and a size that the stride
+    divides, average pooling of the stride's size. Pixels outside the map do not count; where there is no other, zero.
+
+    Args:
+        x: `(B, I, *S)`.
+        spec: the geometry.
+    """
+    size, stride = tuple(x.shape[2:]), spec.stride
+    first = [
+        d * (k - 1) // 2 - before for k, d, (before, _) in zip(spec.kernel_size, spec.dilation, spec.pads, strict=True)
+    ]
+    last = [o + n * s for o, n, s in zip(first, spec.output_size(size), stride, strict=True)]
+    # F.pad counts from the last dimension, and cuts where a width is negative.
+    widths = [w for o, e, n in reversed([*zip(first, last, size, strict=True)]) for w in (-o, e - n)]
+    cut = F.pad(x, widths) if any(widths) else x
+    if prod(stride) == 1:
+        return cut
+    average = _POOLS[spec.dims](cut, stride)
+    if max(widths) <= 0:
+        return average
+    share = _POOLS[spec.dims](F.pad(x.new_ones(1, 1, *size), widths), stride)
+    return average / share.clamp(min=1 / prod(stride))
