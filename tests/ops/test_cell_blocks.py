@@ -17,10 +17,9 @@ from dynaconv.ops.cell_conv import cell_blocks
 def test_blocks_of_samples_are_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = GRID.get(name) or Problem(8, 12, (3, 3), (5, 6), batch=5, geometry={"padding": 1})
     kernel, seen = problem.cells(), []
-    assemble = CellKernel.dense
-    monkeypatch.setattr(CellKernel, "dense", lambda k: seen.append(len(k.mixture)) or assemble(k))
-    monkeypatch.setattr(cell_blocks, "LEAST_NUMBERS", 2 * problem.spec.weight_count)
-    monkeypatch.setattr(cell_blocks, "TIMES_CELLS", 0)
+    arrange = CellKernel.from_blocks
+    monkeypatch.setattr(CellKernel, "from_blocks", lambda k, b: seen.append(len(k.mixture)) or arrange(k, b))
+    monkeypatch.setattr(cell_blocks, "BLOCK_NUMBERS", 2 * problem.spec.weight_count)
     assert_agrees(ops.conv, lambda *a: ops.conv(*a, algorithm="reference"), problem.input(), kernel, problem.spec)
     assert max(seen[1:]) == 2, "the reference alone assembles all samples at once"
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dynaconv.bench.backbones import backbone
-from dynaconv.bench.conversion import convert
 from dynaconv.bench.plain import grouped_form
 from dynaconv.errors import ArgumentError
 from dynaconv.models import create_model
+from dynaconv.models.backbones import backbone
+from dynaconv.models.published.condconv import condconv_network
+from dynaconv.models.published.dyconv import dyconv_network
+from dynaconv.models.published.odconv import odconv_network
 from dynaconv.models.seeds import SEEDS
 
-__all__ = ["FORMS", "PASSES", "NetworkCase", "build", "images", "network_cases", "settle"]
+__all__ = ["FORMS", "METHODS", "PASSES", "NetworkCase", "build", "images", "network_cases", "settle"]
 
 FORMS = ("static", "ours", "grouped")
 PASSES = ("inference", "training")
-_LEAST_GRADIENT_BATCH = 2  # batch normalisation inside an attention branch needs two samples
+# Whole networks as published, from a backbone's name and the number of experts.
+METHODS: Mapping[str, Callable[[str, int], nn.Module]] = MappingProxyType(
+    {"odconv": odconv_network, "dyconv": dyconv_network, "condconv": condconv_network}
+)
+_LEAST_GRADIENT_BATCH = 2  # one sample says nothing of the spread inside an attention branch
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
     machine; the most used one also at other batches and image sizes; the library's own networks as their authors
     trained them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a
-    desktop. At batch 1 training is left out: the batch normalisation inside ODConv's attention cannot take one sample.
+    desktop. At batch 1 training is left out: the published attention of ODConv cannot take one sample.
 
     Args:
         quick: one of each kind only.
@@ -71,9 +78,9 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     seeds = tuple(NetworkCase(name, "seed", 0, 32, 32) for name in SEEDS)
     headline = NetworkCase("resnet18", "odconv", 4, 32, 128)
     if quick:
-        return (headline, NetworkCase("mobilenet_v2", "odconv", 1, 8, 128), seeds[0])
+        return (headline, NetworkCase("mobilenetv2_100", "odconv", 1, 8, 128), seeds[0])
     methods = (("odconv", 1), ("odconv", 4), ("dyconv", 4), ("condconv", 8))
-    backbones = ("resnet18", "mobilenet_v2", "resnet50")
+    backbones = ("resnet18", "mobilenetv2_100", "resnet50")
     whole = tuple(NetworkCase(b, method, experts, 32, 128) for b in backbones for method, experts in methods)
     growth = (
         NetworkCase("resnet18", "odconv", 4, 1, 128, passes=("inference",)),
@@ -98,7 +105,7 @@ def build(case: NetworkCase, form: str) -> nn.Module:
         conv = "static" if form == "static" else None
         model = create_model(case.network, conv=conv)
     else:
-        model = backbone(case.network) if form == "static" else convert(case.network, case.method, case.experts)
+        model = backbone(case.network) if form == "static" else METHODS[case.method](case.network, case.experts)
     return grouped_form(model) if form == "grouped" else model
 
 

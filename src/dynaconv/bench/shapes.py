@@ -8,10 +8,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from dynaconv.bench.backbones import backbone
-from dynaconv.bench.conversion import spec_of_conv
+from dynaconv.convert import spec_of_conv
 from dynaconv.layers import DynamicConv
 from dynaconv.models import create_model
+from dynaconv.models.backbones import backbone
 from dynaconv.models.seeds import SEEDS
 from dynaconv.spec import ConvSpec
 
@@ -23,7 +23,7 @@ SOURCES = (
     ("resnet18", 224),
     ("resnet50", 128),
     ("resnet50", 224),
-    ("mobilenet_v2", 224),
+    ("mobilenetv2_100", 224),
     ("cifar_resnet18", 32),
     *((name, 32) for name in SEEDS),
 )

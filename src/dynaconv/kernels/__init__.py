@@ -2,6 +2,7 @@
 
 from dynaconv.kernels.attended_slices import AttendedSlices
 from dynaconv.kernels.cell_kernel import CellKernel
+from dynaconv.kernels.fourier import FourierKernels
 from dynaconv.kernels.gated_slices import GatedSlices
 from dynaconv.kernels.low_rank import LowRankKernel
 from dynaconv.kernels.values import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
@@ -11,6 +12,7 @@ __all__ = [
     "AttendedSlices",
     "CellKernel",
     "DenseKernel",
+    "FourierKernels",
     "GatedSlices",
     "Kernel",
     "LowRankKernel",

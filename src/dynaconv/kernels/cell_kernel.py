@@ -40,11 +40,15 @@ class CellKernel:
 
     def dense(self) -> Tensor:
         """Every sample's kernel, written out: `(B, O, I/g, *k)`."""
-        blocks = (self.mixture.flatten(0, -2) @ self.cells.flatten(1)).view(self._blocks)
-        return blocks.permute(self._order).reshape(self.mixture.shape[0], *self.weight_shape)
+        return self.from_blocks(self.mixture.flatten(0, -2) @ self.cells.flatten(1))
+
+    def from_blocks(self, blocks: Tensor) -> Tensor:
+        """Mixed blocks `(B·P·Q·R, o·i·c)`, a block a row, as the kernels that they are parts of."""
+        in_order = blocks.view(self._blocks).permute(self._order)
+        return in_order.reshape(self.mixture.shape[0], *self.weight_shape)
 
     def blocks_of(self, weight: Tensor) -> Tensor:
-        """What `dense` does backwards: `weight (B, O, I/g, *k)` as `(B·P·Q·R, o·i·c)`, a block a row."""
+        """The inverse of `from_blocks`, for kernels `(B, O, I/g, *k)`."""
         shape = [self._blocks[axis] for axis in self._order]
         back = sorted(range(len(shape)), key=self._order.__getitem__)
         return weight.reshape(shape).permute(back).reshape(-1, self.cells[0].numel())

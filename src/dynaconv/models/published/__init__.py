@@ -22,6 +22,20 @@ from dynaconv.models.published.preset import Preset
 
 __all__ = ["PRESETS", "Preset"]
 
-_METHODS = (static, condconv, dyconv, odconv, cbam, channel_attention, dcd, fdconv, lgcf, gsop, kernel_warehouse, rednet, rfa)
+_METHODS = (
+    static,
+    condconv,
+    dyconv,
+    odconv,
+    cbam,
+    channel_attention,
+    dcd,
+    fdconv,
+    lgcf,
+    gsop,
+    kernel_warehouse,
+    rednet,
+    rfa,
+)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({p.name: p for method in _METHODS for p in method.PRESETS})

@@ -8,9 +8,11 @@ from dynaconv.kernels import CellKernel
 from dynaconv.ops.cell_conv import operator
 from dynaconv.ops.cell_conv.algorithms import REGISTRY
 from dynaconv.ops.checks import check_input, check_kernel
+from dynaconv.ops.dense_conv import exported
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.slices import is_exporting
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec
 
@@ -25,6 +27,8 @@ def run(x: Tensor, kernel: CellKernel, spec: ConvSpec, algorithm: str = "auto") 
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
     cells, mixture = autocast(kernel.cells, x), autocast(kernel.mixture, x)
+    if is_exporting(algorithm):
+        return with_bias(exported.forward(autocast(x, x), CellKernel(cells, mixture).dense(), spec), kernel.bias)
     x, spec = padded(autocast(x, x), spec)
     if algorithm == "reference":
         y: Tensor = REGISTRY.algorithms[algorithm].forward(x, CellKernel(cells, mixture), spec)

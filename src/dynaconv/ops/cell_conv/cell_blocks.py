@@ -14,8 +14,8 @@ from dynaconv.spec import ConvSpec
 
 __all__ = ["CellBlocks"]
 
-# A block reads all cells: its kernels take twice their memory, so that reading them costs less than writing those.
-LEAST_NUMBERS, TIMES_CELLS = 2**23, 2
+# 32 MiB of float32: a few samples' kernels at once even in wide layers, so that all cells are not read for each sample.
+BLOCK_NUMBERS = 2**23
 
 
 class CellBlocks:
@@ -31,8 +31,8 @@ class CellBlocks:
     def forward(self, x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Tensor:
         """`x: (B, I, *S)`, padded already where the padding is not zeros → `(B, O, *S_out)`, without the bias."""
         y, _ = new_output(x, spec)
-        for samples, part in _parts(kernel, spec):
-            y[samples] = self._dense.forward(x[samples], part.dense(), spec)
+        for samples, _, weight in _assembled(kernel, spec):
+            y[samples] = self._dense.forward(x[samples], weight, spec)
         return y
 
     def backward(
@@ -43,10 +43,10 @@ class CellBlocks:
         to_x = torch.empty_like(x) if wanted[0] else None
         to_cells = torch.zeros_like(cells, dtype=torch.promote_types(cells.dtype, torch.float32))
         to_mixture = torch.empty_like(kernel.mixture)
-        for samples, part in _parts(kernel, spec):
+        for samples, part, weight in _assembled(kernel, spec):
             upstream, maps = gradient[samples], x[samples]
             if to_x is not None:
-                to_x[samples] = self._dense.input_gradient(upstream, part.dense(), maps.shape, spec)
+                to_x[samples] = self._dense.input_gradient(upstream, weight, maps.shape, spec)
             if any(wanted[1:]):
                 blocks = part.blocks_of(self._dense.weight_gradient(upstream, maps, spec))
                 to_cells += part.mixture.flatten(0, -2).t() @ blocks
@@ -54,10 +54,14 @@ class CellBlocks:
         return [to_x, to_cells.view(kernel.cells.shape).to(cells.dtype), to_mixture]
 
 
-def _parts(kernel: CellKernel, spec: ConvSpec) -> Iterator[tuple[slice, CellKernel]]:
-    """Blocks of samples with the kernels of theirs."""
-    numbers = max(LEAST_NUMBERS, TIMES_CELLS * kernel.cells.numel())
-    size = max(1, numbers // spec.weight_count)
-    for first in range(0, kernel.mixture.shape[0], size):
+def _assembled(kernel: CellKernel, spec: ConvSpec) -> Iterator[tuple[slice, CellKernel, Tensor]]:
+    """Blocks of samples, each with its part of the kernel value and its kernels, which the next block overwrites."""
+    cells, batch = kernel.cells.flatten(1), kernel.mixture.shape[0]
+    size = min(batch, max(1, BLOCK_NUMBERS // spec.weight_count))
+    # One buffer for all: fresh memory costs more than the products that fill it.
+    buffer = cells.new_empty(size * (spec.weight_count // cells.shape[1]), cells.shape[1])
+    for first in range(0, batch, size):
         samples = slice(first, first + size)
-        yield samples, CellKernel(kernel.cells, kernel.mixture[samples])
+        part = CellKernel(kernel.cells, kernel.mixture[samples])
+        mixture = part.mixture.flatten(0, -2)
+        yield samples, part, part.from_blocks(torch.mm(mixture, cells, out=buffer[: len(mixture)]))
