@@ -6,7 +6,10 @@ RUNS ?= runs
 
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 
-.PHONY: setup browser demo bench test test-slow check format docs-published clean
+EMULATOR := qemu-aarch64-static
+SELFCHECK := build/selfcheck
+
+.PHONY: setup browser demo bench test test-slow sanitize emulate check format docs-published clean
 
 setup: $(VENV)/.installed
 
@@ -33,6 +36,18 @@ test: setup browser  ## the test suite (under 10 minutes on 2 cores)
 
 test-slow: setup browser  ## the long tests as well
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+sanitize:  ## the compiled kernels' self-check under sanitizers: addresses, undefined behaviour, data races
+	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/address --flag=-g \
+		--flag=-fsanitize=address,undefined --flag=-fno-sanitize-recover=all
+	$(SELFCHECK)/address
+	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/thread --flag=-g --flag=-fsanitize=thread
+	$(SELFCHECK)/thread
+
+emulate:  ## the self-check on an emulated arm64 processor (Debian: g++-aarch64-linux-gnu, qemu-user-static)
+	CXX=aarch64-linux-gnu-g++ $(PYTHON) native/build.py --machine aarch64 --selfcheck --flag=-static \
+		--output $(SELFCHECK)/aarch64
+	$(EMULATOR) $(SELFCHECK)/aarch64
 
 check: setup  ## format, lint, types
 	$(BIN)/ruff format --check .

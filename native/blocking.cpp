@@ -52,8 +52,8 @@ Blocking large_map(const Problem& p, const BankShape& shape, long pixels) {
 Blocking choose_blocking(const Problem& p, Direction direction) {
     const bool forward = direction == Direction::kForward;
     const BankShape shape = bank_shape(p, !forward);
-    const long pixels = forward ? p.out_height * p.out_width : p.height * p.width;
-    const long sources = forward ? p.height * p.width : p.out_height * p.out_width;
+    const long pixels = forward ? p.out_pixels() : p.in_pixels();
+    const long sources = forward ? p.in_pixels() : p.out_pixels();
     const bool small = pixels <= kSmallMap && !shape.lane_columns;
     Blocking b = small ? small_map(p, shape, pixels, sources) : large_map(p, shape, pixels);
     if (shape.lane_columns) b.row_chunk = shape.rows;
@@ -63,7 +63,7 @@ Blocking choose_blocking(const Problem& p, Direction direction) {
 
 Blocking gradient_blocking(const Problem& p) {
     const BankShape shape = bank_shape(p, false);
-    const long pixels = p.out_height * p.out_width, sources = p.height * p.width;
+    const long pixels = p.out_pixels(), sources = p.in_pixels();
     Blocking b{};
     b.block_pixels = 1024;
     // The experts' gradients of an item stay in cache until all samples are in.
@@ -73,6 +73,29 @@ Blocking gradient_blocking(const Problem& p) {
     const long lanes = shape.lane_columns ? kColumnBlock : 1;
     b.sample_block = std::clamp(kResident / std::max(block * kColumnBlock, source * b.row_chunk * lanes), 1L, 64L);
     if (b.sample_block > 4) b.sample_block -= b.sample_block % 4;
+    return b;
+}
+
+TapwiseBlocking tapwise_blocking(const Problem& p, TapwisePass pass) {
+    const BankShape shape = bank_shape(p, pass == TapwisePass::kSourceGradient);
+    TapwiseBlocking b{};
+    b.block_pixels = 96;
+    b.columns_at = b.bands = 1;
+    const long blocks = ceil_div(p.out_pixels(), b.block_pixels);
+    if (pass == TapwisePass::kWeightGradient) {
+        b.row_chunk = even(shape.rows, std::clamp(2 * kResident / (shape.taps * kColumnBlock), 16L, 64L));
+        if (shape.lane_columns) b.row_chunk = even(shape.rows, 4);
+        const long items = shape.groups * shape.column_blocks() * ceil_div(shape.rows, b.row_chunk);
+        b.bands = std::clamp(ceil_div(kItems, items), 1L, static_cast<long>(p.samples) * blocks);
+        return b;
+    }
+    b.row_chunk = even(shape.rows, shape.lane_columns ? 4 : 128);
+    if (pass == TapwisePass::kSourceGradient) {
+        b.bands = std::clamp(ceil_div(kItems, p.samples), 1L, blocks);
+    } else if (!shape.lane_columns) {
+        const long parts = ceil_div(kItems, shape.groups * p.samples * blocks);
+        b.columns_at = ceil_div(shape.column_blocks(), std::min(parts, shape.column_blocks()));
+    }
     return b;
 }
 

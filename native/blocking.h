@@ -16,4 +16,13 @@ struct Blocking {
 Blocking choose_blocking(const Problem& problem, Direction direction);
 Blocking gradient_blocking(const Problem& problem);
 
+// Of a convolution whose taps are weighted per pixel; see Tapwise.
+struct TapwiseBlocking {
+    long block_pixels, row_chunk, columns_at, bands;
+};
+
+enum class TapwisePass { kForward, kSourceGradient, kWeightGradient };
+
+TapwiseBlocking tapwise_blocking(const Problem& problem, TapwisePass pass);
+
 }  // namespace dynaconv

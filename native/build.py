@@ -1,6 +1,6 @@
 """Compiles the fused kernels into one shared library: `python native/build.py [--output FILE] [--flag FLAG ...]`.
 
-With `--selfcheck` it makes selfcheck.cpp's program instead, for instance under sanitizers:
+With `--selfcheck` it makes the program of selfcheck/ instead, for instance under sanitizers:
 `python native/build.py --selfcheck --output check --flag=-fsanitize=address,undefined`.
 """
 
@@ -24,7 +24,8 @@ AVX512 = (*AVX2, "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq")
 # kernels.cpp once per instruction set that select.cpp may choose on this kind of processor.
 X86 = {"avx512": AVX512, "avx2": AVX2, "portable": ()}
 OTHER: dict[str, tuple[str, ...]] = {"baseline": ()}
-COMMON = ("blocking", "interface", "pack", "parallel", "plan", "select")
+COMMON = ("blocking", "interface", "pack", "parallel", "plan", "select", "tapwise")
+SELFCHECK = ("main", "mixture", "tapwise")
 
 
 class BuildError(RuntimeError):
@@ -59,7 +60,7 @@ def build(
     units = {name: ("kernels", flags) for name, flags in sets.items()}
     units |= {name: (name, ()) for name in COMMON}
     if selfcheck:
-        units["selfcheck"] = ("selfcheck", ())
+        units |= {f"selfcheck_{name}": (f"selfcheck/{name}", ()) for name in SELFCHECK}
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         objects = {name: str(Path(folder) / f"{name}.o") for name in units}

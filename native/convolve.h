@@ -50,6 +50,7 @@ static void assemble(const Convolution& c, const ConvolveItem& item, const TapGr
 }
 
 // Adds the pass's scale and bias and stores the columns that exist; dots with the partner before scaling.
+template <class T>
 static void finish(const Convolution& c, const ConvolveItem& item, long sample, const float* accumulator) {
     const BlockTable& block = c.blocks[item.block];
     const long column = item.column_block * kColumnBlock;
@@ -63,15 +64,16 @@ static void finish(const Convolution& c, const ConvolveItem& item, long sample, 
         dots[j] = 0;
     }
     const long start = (sample * c.destination_pixels + block.first_destination) * c.destination_channels + channel;
-    for (long p = 0; p < block.destination_count; ++p) {
+    T* y = static_cast<T*>(c.destination.data) + start;
+    const T* partner = static_cast<const T*>(c.partner.data) + (c.partner.data ? start : 0);
+    for (long p = 0; p < block.destination_count; ++p, y += c.destination_channels) {
         const float* a = accumulator + p * item.width;
-        float* y = c.destination + start + p * c.destination_channels;
-        for (long j = 0; j < count; ++j) y[j] = a[j] * scale[j] + bias[j];
-        if (!c.partner) continue;
-        const float* partner = c.partner + start + p * c.destination_channels;
-        for (long j = 0; j < count; ++j) dots[j] += partner[j] * a[j];
+        for (long j = 0; j < count; ++j) put(y[j], a[j] * scale[j] + bias[j]);
+        if (!c.partner.data) continue;
+        for (long j = 0; j < count; ++j) dots[j] += number(partner[j]) * a[j];
+        partner += c.destination_channels;
     }
-    if (!c.partner) return;
+    if (!c.partner.data) return;
     float* out = c.dots + (item.block * c.samples + sample) * c.destination_channels + channel;
     for (long j = 0; j < count; ++j) out[j] = dots[j];
 }
@@ -108,7 +110,8 @@ static void convolve_item(void* context, long index) {
         }
     }
     for (long s = 0; s < item.samples; ++s)
-        finish(c, item, item.first_sample + s, accumulator + s * accumulator_size);
+        (c.destination.half ? finish<BFloat16> : finish<float>)(c, item, item.first_sample + s,
+                                                                accumulator + s * accumulator_size);
 }
 
 }  // namespace DYNACONV_ISA

@@ -4,6 +4,7 @@
 #include "assemble.h"
 #include "source.h"
 #include "tile.h"
+#include "unpack.h"
 
 namespace dynaconv {
 namespace DYNACONV_ISA {
@@ -130,12 +131,13 @@ static void pack_slice(const Gradient& g, const GradientItem& item, long slice, 
                 item.source + place * item.source_size);
     const long outputs = g.destination_channels;
     const long output = item.group * shape.columns + item.column_block * kColumnBlock;
-    const float* from = g.gradient + (sample * g.destination_pixels + block.first_destination) * outputs + output;
+    const long from = (sample * g.destination_pixels + block.first_destination) * outputs + output;
     float* to = item.gradient + place * item.gradient_size;
-    for (long p = 0; p < block.destination_count; ++p, from += outputs, to += item.width) {
-        for (long j = 0; j < item.columns; ++j) to[j] = from[j];
-        for (long j = item.columns; j < item.width; ++j) to[j] = 0;
-    }
+    const long pixels = block.destination_count;
+    if (g.gradient.half)
+        pack_columns(static_cast<const BFloat16*>(g.gradient.data) + from, outputs, pixels, item.columns, item.width, to);
+    else
+        pack_columns(static_cast<const float*>(g.gradient.data) + from, outputs, pixels, item.columns, item.width, to);
     float* scales = item.scales + place * item.width;
     for (long j = 0; j < item.width; ++j)
         scales[j] = g.destination_scale && j < item.columns ? g.destination_scale[sample * outputs + output + j] : 1.0f;
@@ -160,7 +162,7 @@ static void fold_slices(const Gradient& g, const GradientItem& item, long tap, l
             const long pixel = item.source_size / (g.largest_source + 1);
             outer({item.source + (place + s) * item.source_size + row * (item.lanes ? item.width : 1),
                    item.gradient + (place + s) * item.gradient_size, pixel, item.width, run.source, run.destination,
-                   run.count, item.lanes},
+                   run.count, item.lanes, false},
                   static_cast<int>(rows), tile);
         }
         f.tile[s] = tile;
@@ -186,20 +188,11 @@ static void fold_slices(const Gradient& g, const GradientItem& item, long tap, l
     }
 }
 
-// Writes the item's part of the bank gradient in the plain layout (experts, outputs, inputs, taps).
 static void store_sums(const Gradient& g, const GradientItem& item) {
-    const BankShape& shape = g.bank_shape;
-    const long step = shape.rows * shape.taps;
-    for (long e = 0; e < shape.experts; ++e)
-        for (long first = 0; first < item.columns; first += kColumnUnit) {
-            const long columns = least(kColumnUnit, item.columns - first);
-            const long output = (e * shape.groups + item.group) * shape.columns + item.column_block * kColumnBlock + first;
-            float* to = g.bank_gradient + output * step + item.first_row * shape.taps;
-            const float* from = item.sums + e * shape.taps * item.rows * item.width + first;
-            for (long r = 0; r < item.rows; ++r)
-                for (long t = 0; t < shape.taps; ++t, ++to)
-                    for (long c = 0; c < columns; ++c) to[c * step] = from[(t * item.rows + r) * item.width + c];
-        }
+    const long size = g.bank_shape.taps * item.rows;
+    const PlainPart part{item.group, item.column_block * kColumnBlock, item.columns, item.first_row, item.rows};
+    for (long e = 0; e < g.bank_shape.experts; ++e)
+        store_plain(g.bank_shape, part, e, item.sums + e * size * item.width, item.width, g.bank_gradient);
 }
 
 static void gradient_item(void* context, long index) {

@@ -1,5 +1,6 @@
-// The C interface that src/dynaconv/native/_library.py loads: plain pointers to float32, channels last, no checks
-// (the Python side has made them). Every function returns when its result is complete.
+// The C interface that src/dynaconv/native/library.py loads: plain pointers, channels last, no checks (the
+// Python side has made them). Maps are float32 or bfloat16, all else is float32. Every function returns when its result is complete.
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -14,15 +15,17 @@ using namespace dynaconv;
 
 namespace {
 
+Map map_of(const Problem& p, const void* data) { return {const_cast<void*>(data), p.half != 0}; }
+
 void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     const Blocking blocking = choose_blocking(p, direction);
     const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
     c.bank_shape = bank_shape(p, !forward);
     c.samples = p.samples;
-    c.source_pixels = forward ? p.height * p.width : p.out_height * p.out_width;
+    c.source_pixels = forward ? p.in_pixels() : p.out_pixels();
     c.source_channels = forward ? p.in_channels : p.out_channels;
-    c.destination_pixels = forward ? p.out_height * p.out_width : p.height * p.width;
+    c.destination_pixels = forward ? p.out_pixels() : p.in_pixels();
     c.destination_channels = forward ? p.out_channels : p.in_channels;
     c.blocks = plan->blocks();
     c.block_count = plan->block_count();
@@ -35,13 +38,14 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     std::vector<float> dots;
     float* const result = c.dots;
     const long channels = c.samples * c.destination_channels;
-    if (c.partner) {
+    if (c.partner.data) {
         dots.resize(c.block_count * channels);
         c.dots = dots.data();
     }
-    expect_writes(c.destination, c.samples * c.destination_pixels * c.destination_channels);
+    const long bytes = c.destination.half ? 2 : sizeof(float);
+    expect_writes(c.destination.data, c.samples * c.destination_pixels * c.destination_channels * bytes);
     parallel_for(p.threads, c.items(), kernels().convolve, &c);
-    if (!c.partner) return;
+    if (!c.partner.data) return;
     for (long i = 0; i < channels; ++i) {
         float total = 0;
         for (long b = 0; b < c.block_count; ++b) total += dots[b * channels + i];
@@ -86,14 +90,15 @@ int64_t dynaconv_packed_floats(const Problem* p, int transposed) {
     return shape.experts * shape.groups * shape.group_size();
 }
 
-// A number that changes with the values of `floats`, from evenly spaced ones: it tells weights that were overwritten
-// from weights that were not, at no cost.
-uint64_t dynaconv_fingerprint(const float* data, int64_t floats) {
+// A number that changes with the values in a tensor of so many bytes, from evenly spaced ones: it tells weights that were
+// overwritten from weights that were not, at no cost.
+uint64_t dynaconv_fingerprint(const void* data, int64_t bytes) {
     constexpr int64_t kSamples = 512;
+    const int64_t size = std::min<int64_t>(bytes, sizeof(uint32_t)), last = bytes / std::max<int64_t>(size, 1) - 1;
     uint64_t hash = 1469598103934665603u;
     for (int64_t i = 0; i < kSamples; ++i) {
-        uint32_t bits;
-        std::memcpy(&bits, data + (floats - 1) * i / (kSamples - 1), sizeof bits);
+        uint32_t bits = 0;
+        std::memcpy(&bits, static_cast<const char*>(data) + last * i / (kSamples - 1) * size, size);
         hash = (hash ^ bits) * 1099511628211u;
     }
     return hash;
@@ -104,38 +109,37 @@ void dynaconv_pack(const Problem* p, const float* bank, int transposed, float* p
 }
 
 // y = conv(x, kernels) x out_scale + bias; coefficients: samples x experts x taps; in_scale, out_scale and bias may be null.
-void dynaconv_forward(const Problem* p, const float* x, const float* packed, const float* coefficients,
-                      const float* in_scale, const float* out_scale, const float* bias,
-                      float* y) {
+void dynaconv_forward(const Problem* p, const void* x, const float* packed, const float* coefficients,
+                      const float* in_scale, const float* out_scale, const float* bias, void* y) {
     Convolution c{};
-    c.source = x;
+    c.source = map_of(*p, x);
     c.bank = packed;
     c.coefficients = coefficients;
     c.source_scale = in_scale;
     c.destination_scale = out_scale;
     c.bias = bias;
-    c.destination = y;
+    c.destination = map_of(*p, y);
     run_convolution(*p, Direction::kForward, c);
 }
 
 // The gradient of x and, where x is given, of in_scale (samples x in_channels).
-void dynaconv_input_gradient(const Problem* p, const float* y_gradient, const float* packed_transposed,
-                             const float* coefficients, const float* in_scale,
-                             const float* out_scale, const float* x, float* x_gradient, float* in_scale_gradient) {
+void dynaconv_input_gradient(const Problem* p, const void* y_gradient, const float* packed_transposed,
+                             const float* coefficients, const float* in_scale, const float* out_scale, const void* x,
+                             void* x_gradient, float* in_scale_gradient) {
     Convolution c{};
-    c.source = y_gradient;
+    c.source = map_of(*p, y_gradient);
     c.bank = packed_transposed;
     c.coefficients = coefficients;
     c.source_scale = out_scale;
     c.destination_scale = in_scale;
-    c.destination = x_gradient;
-    c.partner = in_scale_gradient ? x : nullptr;
+    c.destination = map_of(*p, x_gradient);
+    c.partner = map_of(*p, in_scale_gradient ? x : nullptr);
     c.dots = in_scale_gradient;
     run_convolution(*p, Direction::kInputGradient, c);
 }
 
 // The gradients of the bank (plain layout), of the coefficients and, where wanted, of out_scale (samples x out_channels).
-void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gradient, const float* packed,
+void dynaconv_bank_gradient(const Problem* p, const void* x, const void* y_gradient, const float* packed,
                             const float* coefficients, const float* in_scale,
                             const float* out_scale, float* bank_gradient, float* coefficient_gradient,
                             float* out_scale_gradient) {
@@ -144,12 +148,12 @@ void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gra
     Gradient g{};
     g.bank_shape = bank_shape(*p, false);
     g.samples = p->samples;
-    g.source_pixels = p->height * p->width;
-    g.destination_pixels = p->out_height * p->out_width;
+    g.source_pixels = p->in_pixels();
+    g.destination_pixels = p->out_pixels();
     g.source_channels = p->in_channels;
     g.destination_channels = p->out_channels;
-    g.source = x;
-    g.gradient = y_gradient;
+    g.source = map_of(*p, x);
+    g.gradient = map_of(*p, y_gradient);
     g.bank = packed;
     g.coefficients = coefficients;
     g.source_scale = in_scale;
@@ -168,7 +172,7 @@ void dynaconv_bank_gradient(const Problem* p, const float* x, const float* y_gra
     g.bank_gradient = bank_gradient;
     g.coefficient_parts = parts.get();
     g.scale_parts = out_scale_gradient ? scale_parts.data() : nullptr;
-    expect_writes(bank_gradient, p->experts * p->out_channels * shape.rows * shape.taps);
+    expect_writes(bank_gradient, p->experts * p->out_channels * shape.rows * shape.taps * sizeof(float));
     parallel_for(p->threads, g.items(), kernels().bank_gradient, &g);
     collect(*p, g, coefficient_gradient, out_scale_gradient);
 }

@@ -1,6 +1,7 @@
 // The kernels of one instruction set; compiled once for each, with that set's compiler flags.
 #include "convolve.h"
 #include "gradient.h"
+#include "tapwise.h"
 
 #define DYNACONV_TEXT(x) #x
 #define DYNACONV_NAME(x) DYNACONV_TEXT(x)
@@ -9,7 +10,8 @@ namespace dynaconv {
 namespace DYNACONV_ISA {
 
 extern const Kernels kernels;
-const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item, gradient_item};
+const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item,        gradient_item,
+                         tapwise_forward_item,        source_gradient_item, weight_gradient_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

@@ -78,7 +78,7 @@ void pack_item(void* context, long index) {
 
 void pack_bank(const Problem& problem, const float* bank, bool transposed, float* packed) {
     Packing packing{bank_shape(problem, transposed), bank, packed, transposed};
-    expect_writes(packed, packing.shape.experts * packing.shape.groups * packing.shape.group_size());
+    expect_writes(packed, packing.shape.experts * packing.shape.groups * packing.shape.group_size() * sizeof(float));
     parallel_for(problem.threads, packing.items(), pack_item, &packing);
 }
 

@@ -72,14 +72,14 @@ float* scratch(Scratch which, long floats) {
     return buffers[which].need(floats);
 }
 
-void expect_writes(float* data, long floats) {
+void expect_writes(void* data, long bytes) {
 #ifdef MADV_HUGEPAGE
     constexpr uintptr_t kLarge = 2u << 20;
     const uintptr_t first = (reinterpret_cast<uintptr_t>(data) + kLarge - 1) / kLarge * kLarge;
-    const uintptr_t last = reinterpret_cast<uintptr_t>(data + floats) / kLarge * kLarge;
+    const uintptr_t last = (reinterpret_cast<uintptr_t>(data) + bytes) / kLarge * kLarge;
     if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 #else
-    (void)data, (void)floats;
+    (void)data, (void)bytes;
 #endif
 }
 

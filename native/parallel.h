@@ -16,6 +16,6 @@ float* scratch(Scratch which, long floats);
 
 // Asks for large pages under a large result that is about to be written for the first time: touching a new bank
 // gradient page by page costs as much as computing it.
-void expect_writes(float* data, long floats);
+void expect_writes(void* data, long bytes);
 
 }  // namespace dynaconv

@@ -1,7 +1,8 @@
-// What one pass works on, in plain data: filled by passes.cpp, run by the kernels of each instruction set.
+// What one pass works on, in plain data: filled by interface.cpp and tapwise.cpp, run by the kernels of each instruction set.
 #pragma once
 #include "parallel.h"
 #include "problem.h"
+#include "storage.h"
 #include "tables.h"
 
 namespace dynaconv {
@@ -12,14 +13,14 @@ struct Convolution {
     long samples;
     long source_pixels, source_channels;
     long destination_pixels, destination_channels;
-    const float* source;             // [samples][source_pixels][source_channels]
+    Map source;                      // [samples][source_pixels][source_channels]
     const float* bank;               // packed, see BankShape
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
     const float* bias;               // [samples][destination_channels] or null
-    float* destination;              // [samples][destination_pixels][destination_channels]
-    const float* partner;            // as destination, or null: dotted with the unscaled result into dots
+    Map destination;                 // [samples][destination_pixels][destination_channels]
+    Map partner;                     // as destination, or null: dotted with the unscaled result into dots
     float* dots;                     // [blocks][samples][destination_channels]
     const BlockTable* blocks;
     long block_count, largest_source, largest_destination;
@@ -38,8 +39,8 @@ struct Gradient {
     long samples;
     long source_pixels, destination_pixels;
     long source_channels, destination_channels;
-    const float* source;             // [samples][source_pixels][source_channels]
-    const float* gradient;           // [samples][destination_pixels][destination_channels]
+    Map source;                      // [samples][source_pixels][source_channels]
+    Map gradient;                    // [samples][destination_pixels][destination_channels]
     const float* bank;               // packed
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
@@ -55,10 +56,39 @@ struct Gradient {
     long items() const { return bank_shape.groups * bank_shape.column_blocks() * row_ranges(); }
 };
 
+// A convolution whose taps are weighted at every destination pixel. Amounts are those weights.
+struct Tapwise {
+    BankShape shape;  // of one expert; transposed for the gradients of source and amounts
+    long samples, amount_groups;
+    long source_pixels, destination_pixels;
+    long source_channels, destination_channels;
+    const float* source;       // [samples][source_pixels][source_channels]
+    const float* amounts;      // [samples][amount_groups][taps][destination_pixels]
+    const float* weights;      // packed, see BankShape
+    const float* gradient;     // [samples][destination_pixels][destination_channels]
+    float* destination;        // [samples][destination_pixels][destination_channels]
+    float* source_gradients;   // [bands][samples][source_pixels][source_channels]
+    float* amounts_gradient;   // as amounts
+    float* weight_gradients;   // [bands] in the plain layout
+    const BlockTable* blocks;  // of destination pixels, one tap in a group
+    long block_count, largest_destination;
+    long row_chunk;   // rows weighted at a time; for the weight gradient, rows of an item
+    long columns_at;  // column blocks of an item
+    long bands;       // parts of the work that are summed afterwards
+    long column_parts() const { return ceil_div(shape.column_blocks(), columns_at); }
+    long row_ranges() const { return ceil_div(shape.rows, row_chunk); }
+    long forward_items() const { return shape.groups * column_parts() * block_count * samples; }
+    long source_items() const { return samples * bands; }
+    long weight_items() const { return shape.groups * shape.column_blocks() * row_ranges() * bands; }
+};
+
 struct Kernels {
     const char* name;
-    Body convolve;       // context: const Convolution*, index below items()
-    Body bank_gradient;  // context: const Gradient*, index below items()
+    Body convolve;                 // context: const Convolution*, index below items()
+    Body bank_gradient;            // context: const Gradient*, index below items()
+    Body tapwise_forward;          // context: const Tapwise*, index below forward_items()
+    Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
+    Body tapwise_weight_gradient;  // index below weight_items()
 };
 
 }  // namespace dynaconv

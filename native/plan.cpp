@@ -31,33 +31,39 @@ struct Axis {
 }  // namespace
 
 struct Plan::Geometry {
-    Axis y, x;
-    long kernel_width, taps;
+    Axis axes[3];
+    long kernel[3], taps, sources = 1, destinations = 1;
 
-    Geometry(const Problem& p, bool forward)
-        : y{p.height, p.out_height, p.stride_y, p.pad_top, p.dilation_y, forward},
-          x{p.width, p.out_width, p.stride_x, p.pad_left, p.dilation_x, forward},
-          kernel_width(p.kernel_width), taps(p.kernel_height * p.kernel_width) {
-        if (!forward) {
-            std::swap(y.source, y.destination);
-            std::swap(x.source, x.destination);
+    Geometry(const Problem& p, bool forward) : taps(p.taps()) {
+        for (int d = 0; d < 3; ++d) {
+            const long source = forward ? p.in_size[d] : p.out_size[d];
+            const long destination = forward ? p.out_size[d] : p.in_size[d];
+            axes[d] = {source, destination, p.stride[d], p.pad[d], p.dilation[d], forward};
+            kernel[d] = p.kernel[d];
+            sources *= source;
+            destinations *= destination;
         }
     }
 
     int source(long pixel, long tap) const {
-        const int row = y.find(pixel / x.destination, tap / kernel_width);
-        const int column = x.find(pixel % x.destination, tap % kernel_width);
-        if (row == kNoMatch || column == kNoMatch) return kNoMatch;
-        if (row == kOutside || column == kOutside) return kOutside;
-        return static_cast<int>(row * x.source + column);
+        bool outside = false;
+        long at[3];
+        for (int d = 2; d >= 0; --d) {
+            at[d] = axes[d].find(pixel % axes[d].destination, tap % kernel[d]);
+            if (at[d] == kNoMatch) return kNoMatch;
+            outside = outside || at[d] == kOutside;
+            pixel /= axes[d].destination;
+            tap /= kernel[d];
+        }
+        return outside ? kOutside : static_cast<int>((at[0] * axes[1].source + at[1]) * axes[2].source + at[2]);
     }
 };
 
 Plan::Plan(const Problem& problem, Direction direction, const Cut& cut) : cut_(cut) {
     const Geometry geometry(problem, direction == Direction::kForward);
-    const long pixels = geometry.y.destination * geometry.x.destination;
+    const long pixels = geometry.destinations;
     const long blocks = ceil_div(pixels, cut.block_pixels);
-    compact_.assign(geometry.y.source * geometry.x.source, -1);
+    compact_.assign(geometry.sources, -1);
     for (long b = 0; b < blocks; ++b) {
         const long first = pixels * b / blocks;
         add_block(geometry, first, pixels * (b + 1) / blocks - first);
@@ -165,12 +171,13 @@ void Plan::add_classes(const Geometry& geometry, const BlockTable& block, long f
 
 std::shared_ptr<const Plan> find_plan(const Problem& p, Direction direction, const Plan::Cut& cut) {
     constexpr size_t kMostPlans = 256;
-    using Key = std::array<int64_t, 16>;
+    using Key = std::array<int64_t, 22>;
     static std::map<Key, std::shared_ptr<const Plan>> plans;
     static std::mutex mutex;
-    const Key key{p.height, p.width, p.out_height, p.out_width, p.kernel_height, p.kernel_width, p.stride_y, p.stride_x,
-                  p.pad_top, p.pad_left, p.dilation_y, p.dilation_x, direction == Direction::kForward,
-                  cut.block_pixels, cut.taps_together, cut.run_pixels};
+    Key key{direction == Direction::kForward, cut.block_pixels, cut.taps_together, cut.run_pixels};
+    auto end = key.begin() + 4;
+    for (const auto* sizes : {p.in_size, p.out_size, p.kernel, p.stride, p.pad, p.dilation})
+        end = std::copy(sizes, sizes + 3, end);
     const std::lock_guard<std::mutex> lock(mutex);
     if (plans.size() >= kMostPlans && plans.count(key) == 0) plans.clear();
     auto& plan = plans[key];

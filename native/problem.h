@@ -4,17 +4,22 @@
 
 namespace dynaconv {
 
-// Mirrored field by field in src/dynaconv/native/_library.py; raise kInterfaceVersion when it changes.
+// Mirrored field by field in src/dynaconv/native/library.py; raise kInterfaceVersion when it changes. Sizes are depth,
+// height and width: 1, and a padding of 0, where a map has fewer dimensions.
 struct Problem {
     int64_t samples, experts, groups;
+    int64_t tap_groups;  // of input channels that share the weights of their taps, where those differ between pixels
     int64_t in_channels, out_channels;
-    int64_t height, width, out_height, out_width;
-    int64_t kernel_height, kernel_width;
-    int64_t stride_y, stride_x, pad_top, pad_left, dilation_y, dilation_x;
+    int64_t in_size[3], out_size[3];
+    int64_t kernel[3], stride[3], pad[3], dilation[3];  // pad: before the first pixel
+    int64_t half;  // maps are bfloat16, not float
     int64_t threads;
+    long in_pixels() const { return in_size[0] * in_size[1] * in_size[2]; }
+    long out_pixels() const { return out_size[0] * out_size[1] * out_size[2]; }
+    long taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
-constexpr int kInterfaceVersion = 1;
+constexpr int kInterfaceVersion = 2;
 
 // Columns of a packed bank come in blocks of this many; the last block is padded to a multiple of kColumnUnit.
 constexpr long kColumnBlock = 64;
@@ -44,7 +49,7 @@ struct BankShape {
 
 static inline BankShape bank_shape(const Problem& p, bool transposed) {
     const long in = p.in_channels / p.groups, out = p.out_channels / p.groups;
-    const long taps = p.kernel_height * p.kernel_width, rows = transposed ? out : in, columns = transposed ? in : out;
+    const long taps = p.taps(), rows = transposed ? out : in, columns = transposed ? in : out;
     if (p.groups == 1 || columns > kColumnUnit / 2) return {p.experts, p.groups, taps, rows, columns, 0};
     return {p.experts, 1, taps, rows, columns * p.groups, columns};
 }

@@ -11,43 +11,45 @@ struct SourcePart {
     long group, row, rows, column, width;
 };
 
-static void pack_rows(const float* from, long channels, const float* scale, const BlockTable& block, long rows,
+template <class T>
+static void pack_rows(const T* from, long channels, const float* scale, const BlockTable& block, long rows,
                       float* to) {
     for (int p = 0; p < block.source_count; ++p, to += rows) {
-        const float* x = from + block.source_pixels[p] * channels;
+        const T* x = from + block.source_pixels[p] * channels;
         if (scale)
-            for (long r = 0; r < rows; ++r) to[r] = x[r] * scale[r];
+            for (long r = 0; r < rows; ++r) to[r] = number(x[r]) * scale[r];
         else
-            for (long r = 0; r < rows; ++r) to[r] = x[r];
+            for (long r = 0; r < rows; ++r) to[r] = number(x[r]);
     }
     clear(to, rows);
 }
 
 // To is [pixel][row][column of the part]: column c of the bank reads its group's channel of that row.
-static void pack_lanes(const BankShape& shape, const float* from, long channels, const float* scale,
+template <class T>
+static void pack_lanes(const BankShape& shape, const T* from, long channels, const float* scale,
                        const BlockTable& block, const SourcePart& part, float* to) {
     const long columns = least(part.width, shape.columns - part.column);
     int first[kColumnBlock];  // the channel that a column reads in row 0
     for (long c = 0; c < columns; ++c)
         first[c] = static_cast<int>((part.column + c) / shape.lane_columns * shape.rows + part.row);
     for (int p = 0; p < block.source_count; ++p) {
-        const float* x = from + block.source_pixels[p] * channels;
+        const T* x = from + block.source_pixels[p] * channels;
         for (long r = 0; r < part.rows; ++r, to += part.width) {
             if (scale)
-                for (long c = 0; c < columns; ++c) to[c] = x[first[c] + r] * scale[first[c] + r];
+                for (long c = 0; c < columns; ++c) to[c] = number(x[first[c] + r]) * scale[first[c] + r];
             else
-                for (long c = 0; c < columns; ++c) to[c] = x[first[c] + r];
+                for (long c = 0; c < columns; ++c) to[c] = number(x[first[c] + r]);
             for (long c = columns; c < part.width; ++c) to[c] = 0;
         }
     }
     clear(to, part.rows * part.width);
 }
 
-template <class Pass>
-static void pack_source(const Pass& pass, const BlockTable& block, long sample, const SourcePart& part, float* to) {
+template <class T, class Pass>
+static void pack_source_of(const Pass& pass, const BlockTable& block, long sample, const SourcePart& part, float* to) {
     const BankShape& shape = pass.bank_shape;
     const long channels = pass.source_channels;
-    const float* from = pass.source + sample * pass.source_pixels * channels;
+    const T* from = static_cast<const T*>(pass.source.data) + sample * pass.source_pixels * channels;
     const float* scale = pass.source_scale ? pass.source_scale + sample * channels : nullptr;
     const long channel = part.group * shape.rows + part.row;
     if (!shape.lane_columns)
@@ -56,6 +58,23 @@ static void pack_source(const Pass& pass, const BlockTable& block, long sample, 
         pack_rows(from + part.column, channels, scale ? scale + part.column : nullptr, block, part.width, to);
     else
         pack_lanes(shape, from, channels, scale, block, part, to);
+}
+
+template <class Pass>
+static void pack_source(const Pass& pass, const BlockTable& block, long sample, const SourcePart& part, float* to) {
+    if (pass.source.half)
+        pack_source_of<BFloat16>(pass, block, sample, part, to);
+    else
+        pack_source_of<float>(pass, block, sample, part, to);
+}
+
+// `count` channels of neighbouring pixels, `stride` apart, into rows of `width` floats, the rest of which is zero.
+template <class T>
+static void pack_columns(const T* from, long stride, long pixels, long count, long width, float* to) {
+    for (long p = 0; p < pixels; ++p, from += stride, to += width) {
+        for (long j = 0; j < count; ++j) to[j] = number(from[j]);
+        for (long j = count; j < width; ++j) to[j] = 0;
+    }
 }
 
 }  // namespace DYNACONV_ISA

@@ -79,14 +79,15 @@ struct Pairs {
     const int* gradient_pixel;
     int count;
     bool lanes;
+    bool add;  // to what is there
 };
 
-// P rows, V vectors of columns: out[row] = sum over pairs of source x gradient.
+// P rows, V vectors of columns: out[row] (+)= sum over pairs of source x gradient.
 template <int P, int V>
 static inline void outer_tile(const Pairs& o, float* out) {
     Vector a[P][V];
     for (int p = 0; p < P; ++p)
-        for (int v = 0; v < V; ++v) a[p][v] = Vector{};
+        for (int v = 0; v < V; ++v) a[p][v] = o.add ? load(out + p * o.width + v * kLanes) : Vector{};
     for (int n = 0; n < o.count; ++n) {
         const float* x = o.source + o.source_pixel[n] * o.source_stride;
         const float* g = o.gradient + o.gradient_pixel[n] * o.width;
@@ -103,7 +104,7 @@ static inline void outer_tile(const Pairs& o, float* out) {
 template <int V>
 static inline void outer_lanes_row(const Pairs& o, float* out) {
     Vector a[V];
-    for (int v = 0; v < V; ++v) a[v] = Vector{};
+    for (int v = 0; v < V; ++v) a[v] = o.add ? load(out + v * kLanes) : Vector{};
     for (int n = 0; n < o.count; ++n) {
         const float* x = o.source + o.source_pixel[n] * o.source_stride;
         const float* g = o.gradient + o.gradient_pixel[n] * o.width;

@@ -104,7 +104,7 @@ def test_kernels_are_disjoint_and_sum_to_an_ordinary_one(num_kernels: int) -> No
     spectra = torch.fft.rfft2(parts.transpose(2, 3).reshape(num_kernels, 18, 12))
     # The first and the last column hold every frequency and its opposite, which may be in neighbouring runs.
     assert (spectra.abs() > 1e-9)[..., 1:-1].sum(0).max() == 1
-    counts = layer.kernels.runs.flatten().bincount(minlength=num_kernels)
+    counts = layer.kernels.runs[..., 0].flatten().bincount(minlength=num_kernels)
     assert counts.max() - counts.min() <= 1
 
 
@@ -112,7 +112,9 @@ def test_equation() -> None:
     layer, x = moved(FDConv2d(4, 6, 3, padding=1, num_kernels=5)), image()
     found, g = layer.coefficients(x), x.mean((2, 3))
     whole = torch.fft.irfft2(
-        torch.view_as_complex(layer.kernels.spectrum[0].detach()) * 2 * found["kernels"][1][layer.kernels.runs.T],
+        torch.view_as_complex(layer.kernels.spectrum[0].detach())
+        * 4
+        * found["kernels"][1][layer.kernels.runs[..., 0].T],
         s=(18, 12),
     )
     weight = whole.reshape(6, 3, 4, 3).transpose(1, 2)
@@ -122,7 +124,7 @@ def test_equation() -> None:
     for o, i, u, v in ((0, 0, 0, 0), (5, 3, 2, 1), (2, 1, 0, 2)):
         scores = layer.kernels.local[o * 9 + u * 3 + v] @ padded[1, i : i + width]
         gates = found["taps"][1, u * 3 + v] * found["inputs"][1, i] * found["outputs"][1, o]
-        torch.testing.assert_close(kernel[o, i, u, v], weight[o, i, u, v] * gates * 2 * torch.sigmoid(scores))
+        torch.testing.assert_close(kernel[o, i, u, v], weight[o, i, u, v] * gates * torch.sigmoid(scores))
     bands = modulate_bands(x, found["bands"], (2, 4, 8))
     y = F.conv2d(bands[1:2], kernel, layer.bias, padding=1)
     torch.testing.assert_close(layer(x)[1:2], y)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-import torch
 
-from dynaconv.models import profile
 from dynaconv.models.published import PRESETS, Preset
+from dynaconv.models.published.page import counted, page, row
 
+PAGE = (Path(__file__).parents[2] / "docs" / "published.md").read_text(encoding="utf-8")
 UNITS = {"M": 1e6, "G": 1e9}
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_parameters_and_multiply_adds(preset: Preset):
-    with torch.device("meta"):
-        model = preset.build(1000, 3)
-    assert sum(p.numel() for p in model.parameters()) == preset.parameters
-    counted = profile(model, preset.input_size)
-    assert counted.parameters == preset.parameters
-    made = counted.assembly if preset.with_assembly else 0
-    assert counted.macs + made == pytest.approx(preset.macs, rel=0.01)
+def test_parameters_and_multiply_adds(preset: Preset) -> None:
+    found = counted(preset)
+    assert found.parameters == preset.parameters
+    made = found.assembly if preset.with_assembly else 0
+    assert found.macs + made == pytest.approx(preset.macs, rel=0.01)
+    assert row(preset, found) in PAGE.splitlines(), "docs/published.md is out of date: make docs-published"
+
+
+def test_the_page_holds_the_networks_and_nothing_else() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
+    assert page(PRESETS.values(), rows) == PAGE
+    assert [line.split("`")[1] for line in rows] == list(PRESETS)
 
 
 @pytest.mark.parametrize("preset", [p for p in PRESETS.values() if not p.note], ids=lambda p: p.name)

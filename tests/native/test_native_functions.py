@@ -51,6 +51,8 @@ CASES = [
     Case("columns of several blocks", 9, 70, 130, (6, 6), experts=3, options={"padding": 1}),
     Case("taps that meet nothing", 2, 5, 6, (4, 4), options={"dilation": 5, "padding": 5}),
     Case("one dimension", 3, 8, 12, (19,), 5, options={"padding": 2, "stride": 2}),
+    Case("three dimensions", 2, 18, 20, (4, 6, 5), (3, 2, 3), options={"padding": 1, "stride": (1, 2, 1)}),
+    Case("three dimensions, depthwise", 2, 20, 20, (3, 5, 4), options={"padding": 1, "groups": 20}),
 ]
 INSTRUCTION_SETS = ["avx512", "avx2", "portable", "neon"]
 
@@ -199,8 +201,7 @@ def test_results_are_channels_last() -> None:
 def test_reasons_against_a_problem() -> None:
     spec = ConvSpec.parse(2, 3, 1, dims=3, padding_mode="circular")
     assert native.why_not(spec, "float64", "cuda") == (
-        "3d: only 1d and 2d",
         "padding_mode='circular': only zeros",
-        "float64 on cuda: only float32 on the CPU",
+        "float64 on cuda: only float32 and bfloat16 on the CPU",
     )
-    assert native.why_not(ConvSpec.parse(2, 3, 1, dims=2)) == ()
+    assert native.why_not(ConvSpec.parse(2, 3, 1, dims=3)) == ()

@@ -77,17 +77,30 @@ def test_a_copy_has_its_own_packed_bank() -> None:
     check(holder)
 
 
-def test_an_unchanged_bank_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_bank_is_kept_from_its_second_use(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     original = packing._pack
     monkeypatch.setattr(packing, "_pack", lambda *arguments: calls.append(1) or original(*arguments))
     holder = Holder()
+    for _ in range(5):
+        check(holder)
+    assert len(calls) == 2
+    optimise(holder)
+    for _ in range(5):
+        check(holder)
+    assert len(calls) == 4
+
+
+def test_training_keeps_no_packed_bank() -> None:
+    holder = Holder()
+    optimiser = torch.optim.SGD(holder.parameters(), lr=0.5)
     for _ in range(3):
         check(holder)
-    assert len(calls) == 1
-    optimise(holder)
-    check(holder)
-    assert len(calls) == 2
+        native.bank_gradient(torch.ones(2, 6, 7, 7), X, holder.bank, ONES, SPEC)
+        native.input_gradient(torch.ones(2, 6, 7, 7), X, holder.bank, ONES, SPEC)
+        holder.bank.grad = torch.ones_like(holder.bank)
+        optimiser.step()
+        assert packing._entries[holder.bank].floats is None
 
 
 def test_a_bank_made_in_inference_mode_is_used() -> None:

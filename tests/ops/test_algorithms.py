@@ -31,15 +31,9 @@ def check(op: str, name: str, problem: Problem) -> None:
     """The algorithm, forced by name, against the reference; where it cannot run, that it says so."""
     dtype = dtype_of(name)
     kernel, spec = getattr(problem, op)(dtype), problem.spec
-    reasons = refusal(name, problem) if op == "mixture" else tapwise_refusal(name, problem)
+    reasons = refusal(op, name, problem)
     with pytest.raises(AlgorithmError, match=reasons) if reasons else nullcontext():
         assert_agrees(partial(ops.conv, algorithm=name), REFERENCE, problem.input(dtype), kernel, spec)
-
-
-def tapwise_refusal(name: str, problem: Problem) -> str | None:
-    """Why an algorithm of `tapwise_conv` cannot run a problem; without samples, none runs."""
-    alone = problem.batch == 0 or problem.spec.groups == problem.in_channels == problem.out_channels
-    return "only depthwise" if name == "depthwise" and not alone else None
 
 
 def dtype_of(name: str) -> torch.dtype:
@@ -47,14 +41,16 @@ def dtype_of(name: str) -> torch.dtype:
     return torch.float32 if name == "native" else torch.float64
 
 
-def refusal(name: str, problem: Problem) -> str | None:
-    """Why an algorithm of `mixture_conv` cannot run a problem; scales per expert are run one expert at a time."""
+def refusal(op: str, name: str, problem: Problem) -> str | None:
+    """Why an algorithm cannot run a problem; scales per expert are run one expert at a time."""
     taps = "tap_scale" in problem.scales
     one_by_one = problem.per_expert and len(set(problem.scales) - {"bias_bank"}) > 0
-    if name == "native" and len(problem.size) == 3:
-        return "3d: only 1d and 2d"
+    if problem.batch == 0 and op != "mixture":
+        return None  # without samples, none runs
     if name == "native" and native.status().state != "on":
         return "native kernels are off"
+    if name == "depthwise" and not problem.spec.groups == problem.in_channels == problem.out_channels:
+        return "only depthwise"
     if name == "static" and problem.experts > 1 and not one_by_one:
         return f"K={problem.experts}: several experts need mixing"
     if name == "static" and taps:
@@ -87,7 +83,7 @@ RUNNABLE = [(op, name) for op, name in FAST if name not in ("static", "expert_in
 @pytest.mark.parametrize(("op", "name"), RUNNABLE)
 @pytest.mark.parametrize("problem", ["all scales", "groups", "pointwise", "depthwise", "3d"])
 def test_memory_formats(op: str, name: str, problem: str) -> None:
-    if refusal(name, GRID[problem]) or tapwise_refusal(name, GRID[problem]):
+    if refusal(op, name, GRID[problem]):
         check(op, name, GRID[problem])
         return
     made, dtype = GRID[problem], dtype_of(name)

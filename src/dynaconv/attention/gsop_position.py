@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from dynaconv.attention.base import AttentionBlock, check_count, gate_of
 from dynaconv.attention.gsop_scores import CovarianceScores, pointwise
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
+from dynaconv.context import cell_averages
 from dynaconv.ops import covariance_pool
 from dynaconv.ops.second_order.precision import full_precision, widened
 
@@ -68,9 +68,9 @@ class GSoPPosition(AttentionBlock):
 
     def gate(self, x: Tensor) -> Tensor:
         """One factor per position, `(B, 1, H, W)`, between 0 and 1."""
-        cells = adaptive_avg_pool2d(self.reduce(x.relu()), self.grid).flatten(2)
+        cells = cell_averages(self.reduce(x.relu()), self.grid).flatten(2)
         gates = gate_of(self.scores(self.covariance(cells.mT)), x)
-        return adaptive_avg_pool2d(gates.unflatten(1, (1, *self.grid)), (x.shape[2], x.shape[3]))
+        return cell_averages(gates.unflatten(1, (1, *self.grid)), x.shape[2:])
 
     def attend(self, x: Tensor) -> Tensor:
         """The map times its gates, negative values cut off."""

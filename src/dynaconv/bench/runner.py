@@ -25,7 +25,9 @@ Result = NetworkResult | OperatorResult
 Progress = Callable[[int, int, str, Result | None], None]
 """Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
 
-_NETWORK, _OPERATOR = Effort(), Effort(least=5, most=50, seconds=0.5, hopeless=5.0)
+_NETWORK = Effort()
+# Hundreds of problems, up to seven forms of each: what cannot win is run once.
+_OPERATOR = Effort(least=3, most=30, seconds=0.25, long=0.5, hopeless=3.0)
 _SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_kernels")
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "train": ("dynaconv.cli.train", "train a network; resume a run"),
     "evaluate": ("dynaconv.cli.evaluate", "test the network of a finished run"),
     "bench": ("dynaconv.cli.bench", "times and memory against static networks and published code"),
+    "profile": ("dynaconv.cli.profile", "a network's layers, parameters and multiply-adds"),
     "list": ("dynaconv.cli.list", "what there is: methods, networks, data sets"),
     "info": ("dynaconv.cli.info", "versions and hardware, for bug reports"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,7 @@ class OmniAttention(nn.Module):
         temperature: τ.
         norm: of h; see `branch_norm`.
         per_kernel: whether every expert has scales of its own.
+        gate: what the scales are about at the start, at τ = 1; above 0 and below 1, one half as published.
         device: where the parameters live.
         dtype: their type.
 
@@ -39,6 +42,7 @@ class OmniAttention(nn.Module):
         temperature: float = 1.0,
         norm: BranchNorm = "batch",
         per_kernel: bool = False,
+        gate: float = 0.5,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -62,8 +66,8 @@ class OmniAttention(nn.Module):
         self.temperature = Temperature(temperature, device=device)
         for layer in (self.hidden, *self.heads.values()):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        for head in self.heads.values():
-            nn.init.zeros_(head.bias)
+        for name, head in self.heads.items():
+            nn.init.constant_(head.bias, 0.0 if name == "mixture" else log(gate / (1 - gate)))
 
     def forward(self, context: Tensor) -> dict[str, Tensor]:
         """`context: (B, I)` → `mixture (B, K)`, `in_scale (B, I)` and, as far as there, `out_scale (B, O)` and

@@ -41,8 +41,10 @@ class SoftmaxFieldAttention(nn.Module):
 
     def forward(self, average: Tensor) -> Tensor:
         """`average: (B, C, H, W)` → `(B, C, T, H, W)`, T amounts that sum to one."""
-        scores = _wide(average).unsqueeze(2) * self.weight[..., None, None]
-        return scores.softmax(2).to(average.dtype)
+        # A product of matrices, whose gradients need no map of T times the size.
+        scores = _wide(self.weight).unsqueeze(2) @ _wide(average).flatten(2).unsqueeze(2)
+        amounts: Tensor = _wide(scores).softmax(2).to(average.dtype).unflatten(3, average.shape[2:])
+        return amounts
 
 
 class CBAMFieldAttention(nn.Module):
@@ -80,8 +82,9 @@ class CBAMFieldAttention(nn.Module):
         side_by_side = pooled.unflatten(2, (height, width)).permute(0, 1, 4, 2, 5, 3)
         scores = self.conv(side_by_side.reshape(*pooled.shape[:2], height * size[0], width * size[1]))
         of_tap = _wide(scores).sigmoid().reshape(-1, 1, size[0], height, size[1], width).permute(0, 1, 3, 5, 2, 4)
-        amounts = of_channel[..., None, None, None] * of_tap.reshape(-1, 1, *field.shape[2:])
-        return amounts.to(field.dtype)
+        # A product of matrices, whose gradients need no other field.
+        amounts = of_channel.unsqueeze(2) @ of_tap.reshape(field.shape[0], 1, field.shape[2:].numel())
+        return amounts.to(field.dtype).reshape(field.shape)
 
 
 class CoordinateFieldAttention(nn.Module):

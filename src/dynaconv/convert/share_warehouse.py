@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
+from dynaconv.convert.replace import like
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import Warehouse
 from dynaconv.layers import (
@@ -16,13 +18,9 @@ from dynaconv.layers import (
     KernelWarehouseLinear,
 )
 
-__all__ = ["share_warehouse"]
+__all__ = ["share_warehouse", "shared_layers"]
 
-_CONVS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Conv1d: KernelWarehouseConv1d,
-    nn.Conv2d: KernelWarehouseConv2d,
-    nn.Conv3d: KernelWarehouseConv3d,
-}
+_CONVS = {1: KernelWarehouseConv1d, 2: KernelWarehouseConv2d, 3: KernelWarehouseConv3d}
 
 
 def share_warehouse(
@@ -61,21 +59,54 @@ def share_warehouse(
     wanted = set(names)
     static = {name: module for name, module in model.named_modules() if name in wanted}
     for name in wanted:
-        if type(static.get(name)) not in (*_CONVS, nn.Linear):
+        if type(static.get(name)) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear):
             raise ArgumentError("names", name, "the name of a convolution or linear layer")
-    like: Any = next(iter(static.values()), None)
+    layers = shared_layers(
+        static, budget=budget, cell_ratio=cell_ratio, spatial_partition=spatial_partition, init=init, **options
+    )
+    for name, layer in layers.items():
+        model.set_submodule(name, layer.train(static[name].training))
+    return model
+
+
+def shared_layers(
+    static: Mapping[str, nn.Module],
+    *,
+    budget: float = 1.0,
+    cell_ratio: float | tuple[float, float] = 1.0,
+    spatial_partition: bool = True,
+    init: Any = "scaled",
+    device: torch.device | str | None = None,
+    **options: Any,
+) -> dict[str, nn.Module]:
+    """Layers with one warehouse, in place of static ones.
+
+    Args:
+        static: convolutions and linear layers by name.
+        budget: see `share_warehouse`, like the next three.
+        cell_ratio: see `Warehouse`.
+        spatial_partition: see `Warehouse`.
+        init: see `Warehouse`.
+        device: where the layers are made; where the first static one is by default.
+        **options: the layers' other options.
+
+    Raises:
+        ArgumentError: an option is not allowed.
+    """
+    first: Any = next(iter(static.values()), None)
+    where = {
+        "device": device if first is None or device is not None else first.weight.device,
+        "dtype": None if first is None else first.weight.dtype,
+    }
     warehouse = Warehouse(
         [_weight_shape(module) for module in static.values()],
         budget=budget,
         cell_ratio=cell_ratio,
         spatial_partition=spatial_partition,
         init=init,
-        device=None if like is None else like.weight.device,
-        dtype=None if like is None else like.weight.dtype,
+        **where,
     )
-    for name, module in static.items():
-        model.set_submodule(name, _shared(module, warehouse, options).train(module.training))
-    return model
+    return {name: _shared(module, warehouse, {**where, **options}) for name, module in static.items()}
 
 
 def _weight_shape(module: Any) -> tuple[int, ...]:
@@ -85,19 +116,8 @@ def _weight_shape(module: Any) -> tuple[int, ...]:
 
 def _shared(module: Any, warehouse: Warehouse, options: dict[str, Any]) -> nn.Module:
     """The layer in a static one's place."""
-    bias, weight = module.bias is not None, module.weight
-    options = {"warehouse": warehouse, "device": weight.device, "dtype": weight.dtype, **options}
+    bias = module.bias is not None
+    options = {"warehouse": warehouse, **options}
     if isinstance(module, nn.Linear):
         return KernelWarehouseLinear(module.in_features, module.out_features, bias=bias, **options)
-    return _CONVS[type(module)](
-        module.in_channels,
-        module.out_channels,
-        module.kernel_size,
-        stride=module.stride,
-        padding=module.padding,
-        dilation=module.dilation,
-        groups=module.groups,
-        bias=bias,
-        padding_mode=module.padding_mode,
-        **options,
-    )
+    return like(module, _CONVS[len(module.kernel_size)], **options)

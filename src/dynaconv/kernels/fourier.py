@@ -79,7 +79,9 @@ class FourierKernels(nn.Module):
         run = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=device))
         # Frequencies that are not kept are zero in any run.
         runs = (run * num_kernels // kept).clamp(max=num_kernels - 1)
-        self.register_buffer("runs", runs.reshape(self.rows, -1).T.contiguous(), persistent=False)
+        # Twice, for the real and the imaginary part, so that gates are spread by one plain gather.
+        runs = runs.reshape(self.rows, -1, 1).transpose(0, 1).repeat(1, 1, 2)
+        self.register_buffer("runs", runs, persistent=False)
         self.register_buffer("kept", order[:kept] if kept < len(order) else None, persistent=False)
         # Stored small, as the authors do: the size of steps that an optimiser takes depends on it.
         self.smallness = max(1, min(outputs, inputs * groups) // 2)
@@ -140,7 +142,9 @@ class FourierKernels(nn.Module):
 
     def _full_spectrum(self, dtype: torch.dtype) -> Tensor:
         """The spectra with column frequencies first, `(r, columns // 2 + 1, rows, 2)`, in at least float32."""
-        values = self.spectrum.to(torch.promote_types(dtype, torch.float32)) * self.scale
+        # The factor of the local sigmoids, once for all samples.
+        factor = self.local_scale if self.local is not None and self.local_activation == "sigmoid" else 1.0
+        values = self.spectrum.to(torch.promote_types(dtype, torch.float32)) * (self.scale * factor)
         if self.kept is not None:
             zeros = values.new_zeros(self.spectra, self.runs.numel(), 2)
             values = zeros.index_copy(1, self.kept, values)
@@ -158,32 +162,47 @@ class FourierKernels(nn.Module):
         batch, (out_channels, in_per_group, height, width), g = gates.shape[0], self.shape, self.groups
         index = self.runs.flatten().expand(batch, -1)
         by_spectrum = gates.to(spectrum.dtype).unflatten(1, (self.spectra, -1)).unbind(1)
-        terms = (
-            one * gate.gather(1, index).reshape(batch, *self.runs.shape, 1)
+        terms = [
+            one * gate.gather(1, index).reshape(batch, *self.runs.shape)
             for one, gate in zip(spectrum, by_spectrum, strict=True)
-        )
-        gated = torch.view_as_complex(sum(terms, start=spectrum.new_zeros(())).contiguous())
+        ]
+        gated = torch.view_as_complex(terms[0] if len(terms) == 1 else torch.stack(terms).sum(0))
         # Both passes along contiguous memory: twice as fast as the two-dimensional transform.
         half = torch.fft.ifft(gated, dim=2).transpose(1, 2).contiguous()
         matrix = torch.fft.irfft(half, n=self.columns, dim=2).to(gates.dtype)
-        weight = matrix.reshape(batch, g, out_channels // g, height, in_per_group, width).transpose(3, 4)
-        if taps is not None:
-            weight = weight * taps.reshape(batch, 1, 1, 1, height, width)
-        if inputs is not None:
-            weight = weight * inputs.reshape(batch, g, 1, in_per_group, 1, 1)
-        if outputs is not None:
-            weight = weight * outputs.reshape(batch, g, out_channels // g, 1, 1, 1)
+        # Factors are written in the matrix's own layout, by small products: passes over contiguous memory alone.
+        weight = matrix.reshape(batch, g, -1, in_per_group * width)
+        if not (taps is inputs is outputs is None):
+            weight = weight * self._gate_factors(batch, gates, taps, inputs, outputs)
         if local is not None:
             weight = weight * self._local_factors(local.reshape(batch, g, in_per_group, -1))
-        return weight.reshape(batch, *self.shape)
+        weight = weight.reshape(batch, out_channels, height, in_per_group, width)
+        return weight.transpose(2, 3).contiguous()
+
+    def _gate_factors(
+        self, batch: int, like: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None
+    ) -> Tensor:
+        """`tap ⊙ in ⊙ out` as the matrix of each group, `(B, g, O/g·k1, I/g·k2)`: of rank k1."""
+        out_channels, in_per_group, height, width = self.shape
+        ones = like.new_ones(1)
+        taps = ones if taps is None else taps.reshape(batch, 1, height, 1, width)
+        inputs = ones if inputs is None else inputs.reshape(batch, self.groups, 1, in_per_group, 1)
+        outputs = ones if outputs is None else outputs.reshape(batch, self.groups, -1, 1, 1)
+        size = (batch, self.groups, out_channels // self.groups, height, height)
+        rows = (outputs * torch.eye(height, device=like.device, dtype=like.dtype)).expand(size)
+        columns = (taps * inputs).expand(*size[:2], height, in_per_group, width)
+        return rows.flatten(2, 3) @ columns.flatten(3)
 
     def _local_factors(self, context: Tensor) -> Tensor:
-        """`context: (B, g, I/g, C)` → `(B, g, O/g, I/g, k1, k2)`."""
+        """`context: (B, g, I/g, C)` → the matrix of each group, `(B, g, O/g·k1, I/g·k2)`, but for the sigmoid's scale."""
         assert self.local is not None
-        height, width = self.shape[2:]
-        vectors = self.local.to(context.dtype).unflatten(0, (self.groups, -1))
-        scores = (vectors @ context.transpose(2, 3)).unflatten(2, (-1, height, width)).movedim(-1, 3)
-        return scores.tanh() + 1 if self.local_activation == "tanh" else scores.sigmoid() * self.local_scale
+        width = self.shape[3]
+        # Vectors of a row's taps side by side meet contexts on a diagonal of taps.
+        vectors = self.local.to(context.dtype).reshape(self.groups, -1, width * context.shape[3])
+        diagonal = torch.eye(width, device=context.device, dtype=context.dtype)
+        contexts = context.transpose(2, 3)[:, :, None, :, :, None] * diagonal[:, None, None, :]
+        scores = vectors @ contexts.flatten(4).flatten(2, 3)
+        return scores.tanh() + 1 if self.local_activation == "tanh" else scores.sigmoid()
 
 
 def _scale(smallness: int, num_kernels: int, spectra: int, kept: float, as_published: bool) -> float:

@@ -64,7 +64,7 @@ class _CondConvNd(DynamicConv):
         self._block_router = (router,)
         if router is None:
             self.router = sigmoid_router(in_channels, num_kernels, init, device, dtype)
-        self.bank = expert_bank(spec, num_kernels, _START, 1.0, device, dtype)
+        self.bank = expert_bank(spec, num_kernels, _START, device=device, dtype=dtype)
         self.bias = expert_bias(spec, num_kernels, device, dtype) if bias else None
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:

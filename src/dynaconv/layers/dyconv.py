@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import ClassVar
 
 import torch
@@ -12,7 +11,7 @@ from dynaconv.coefficients import SoftmaxRouter
 from dynaconv.context import global_average
 from dynaconv.kernels import MixtureKernel
 from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
-from dynaconv.layers.experts import expert_bank, expert_bias
+from dynaconv.layers.experts import COMMON, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["DyConv1d", "DyConv2d", "DyConv3d"]
@@ -63,9 +62,9 @@ class _DyConvNd(DynamicConv):
         # The 3-D form of the public code has no bias in the attention, the others do.
         head_bias = as_published and self.dims < 3
         self.router = SoftmaxRouter(in_channels, hidden, num_kernels, temperature, head_bias, device, dtype)
-        # The mean of K experts has 1/√K of one expert's standard deviation.
-        scale = sqrt(num_kernels) if check_init(init) == "scaled" else 1.0
-        self.bank = expert_bank(spec, num_kernels, nn.init.kaiming_uniform_, scale, device, dtype)
+        common = COMMON if check_init(init) == "scaled" else 0.0
+        start = nn.init.kaiming_uniform_
+        self.bank = expert_bank(spec, num_kernels, start, common=common, device=device, dtype=dtype)
         self.bias = expert_bias(spec, num_kernels, device, dtype) if bias else None
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
@@ -94,8 +93,8 @@ class DyConv2d(_DyConvNd):
         min_hidden: the least hidden width.
         temperature: τ > 0. It must be high at the start, or most experts stay untrained; the paper anneals it from
             30 to 1 over ten epochs.
-        init: `"scaled"` starts with the output's standard deviation at a static convolution's; `"published"` with
-            experts as a static convolution's weight, which puts the output at 1/√K of it.
+        init: `"scaled"` starts experts that are nearly alike, so that the output has a static convolution's standard
+            deviation; `"published"` draws each for itself, which puts the output at 1/√K of it.
         as_published: the attention as kaijieshi7/Dynamic-convolution-Pytorch has it, which its checkpoints need: one
             hidden number more (K of them for three input channels) and, in 1-D and 2-D, a bias before the softmax.
 

@@ -10,13 +10,19 @@ from torch import Tensor, nn
 
 from dynaconv.spec import ConvSpec
 
-__all__ = ["expert_bank", "expert_bias"]
+__all__ = ["COMMON", "expert_bank", "expert_bias"]
+
+# What the experts of a softmax have in common at the start. They still differ enough to part; measured better, with
+# normalisation behind the layers, than larger experts that share nothing.
+COMMON = 0.9
 
 
 def expert_bank(
     spec: ConvSpec,
     num_kernels: int,
     start: Callable[[Tensor], object],
+    *,
+    common: float = 0.0,
     scale: float = 1.0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -27,6 +33,9 @@ def expert_bank(
         spec: the geometry.
         num_kernels: K.
         start: fills one expert's weight in place.
+        common: the share of the variance that all experts have in common, 0 to 1. The mean of K experts drawn each
+            for itself has 1/√K of one expert's standard deviation; with a share in common it is kept, and the bank is
+            scaled so that it is kept exactly.
         scale: factor on all of them.
         device: where they live.
         dtype: their type.
@@ -34,6 +43,11 @@ def expert_bank(
     bank = torch.empty(num_kernels, *spec.weight_shape, device=device, dtype=dtype)
     for expert in bank:
         start(expert)
+    if common:
+        alike = torch.empty_like(bank[0])
+        start(alike)
+        bank = sqrt(common) * alike + sqrt(1 - common) * bank
+        scale /= sqrt(common + (1 - common) / num_kernels)
     return nn.Parameter(bank.mul_(scale))
 
 

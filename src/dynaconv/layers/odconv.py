@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from math import sqrt
 from typing import ClassVar
 
 import torch
@@ -13,14 +12,14 @@ from dynaconv.coefficients import BranchNorm, OmniAttention
 from dynaconv.context import global_average
 from dynaconv.kernels import MixtureKernel
 from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
-from dynaconv.layers.experts import expert_bank
+from dynaconv.layers.experts import COMMON, expert_bank
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["ODConv1d", "ODConv2d", "ODConv3d"]
 
-_PUBLISHED = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity="relu")
-# nn.Conv2d's own start.
-_STATIC = partial(nn.init.kaiming_uniform_, a=5**0.5)
+_START = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity="relu")
+# Gates of one half, one on the other, would leave an eighth; much nearer to one they would hardly learn.
+_OPEN = 0.9
 
 
 class _ODConvNd(DynamicConv):
@@ -64,16 +63,12 @@ class _ODConvNd(DynamicConv):
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
         check_size("num_kernels", num_kernels)
         hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
-        self.attention = OmniAttention(spec, hidden, num_kernels, temperature, norm, per_kernel, device, dtype)
-        start, scale = (
-            (_PUBLISHED, 1.0) if check_init(init) == "published" else (_STATIC, self._start_scale(num_kernels))
-        )
-        self.bank = expert_bank(spec, num_kernels, start, scale, device, dtype)
-
-    def _start_scale(self, num_kernels: int) -> float:
-        """What makes up for gates of one half and for the mean of K experts."""
+        scaled = check_init(init) == "scaled"
+        gate = _OPEN if scaled else 0.5
+        self.attention = OmniAttention(spec, hidden, num_kernels, temperature, norm, per_kernel, gate, device, dtype)
         gates = len(self.attention.shapes) - ("mixture" in self.attention.shapes)
-        return sqrt(num_kernels) * 2.0**gates
+        common, scale = (COMMON, gate**-gates) if scaled else (0.0, 1.0)
+        self.bank = expert_bank(spec, num_kernels, _START, common=common, scale=scale, device=device, dtype=dtype)
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`mixture (B, K)`, `in_scale (B, I)`; where the layer has them `out_scale (B, O)` and `tap_scale (B, *k)`.
@@ -111,8 +106,9 @@ class ODConv2d(_ODConvNd):
         temperature: τ > 0, under the softmax and under the sigmoids. The authors anneal it from 30 to 1.
         norm: of the hidden layer, see `branch_norm`; the authors' is `"batch"`.
         per_kernel: scales of every expert's own, as the paper writes them; the authors' code shares them.
-        init: `"scaled"` starts with the output's standard deviation at a static convolution's; `"published"` with
-            experts as a static convolution's weight, which puts the output at 0.07 of it for K = 4.
+        init: `"scaled"` starts with gates of about 0.9 (at τ = 1) and experts that are nearly alike, so that the output
+            has a static convolution's standard deviation; `"published"` with gates of one half and experts drawn each
+            for itself, which puts the output at 0.07 of it for K = 4.
 
     Raises:
         ArgumentError: an argument is not allowed.

@@ -77,7 +77,8 @@ class ReceptiveFieldConv2d(DynamicConv):
     def field(self, x: Tensor) -> Tensor:
         """T features of every channel under the kernel at every position: `(B, C, *S)` → `(B, C, T, *S_out)`."""
         made = ops.conv(x, StaticKernel(self.field_weight), self.of_field)
-        field: Tensor = self.field_norm(made).relu().unflatten(1, (self.spec.in_channels, self.spec.taps))
+        # In place: the field is T times the input's size, and no gradient needs what it was before.
+        field: Tensor = self.field_norm(made).relu_().unflatten(1, (self.spec.in_channels, self.spec.taps))
         return field
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:

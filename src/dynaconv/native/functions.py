@@ -1,18 +1,16 @@
-"""The fused kernels on tensors: forward, input gradient, bank and coefficient gradients. Autograd is the caller's.
+"""The fused kernels of `mixture_conv` on tensors: forward and all gradients. Autograd is the caller's.
 
-Shapes: x `(B, I, H, W)` or `(B, I, L)`, bank `(K, O, I/g, *k)`, coefficients `(B, K, T)` with T the kernel's taps:
-mixture times tap scale. Everything is float32 on the CPU; images are read and made channels-last.
+Shapes: x `(B, I, *S)`, bank `(K, O, I/g, *k)`, coefficients `(B, K, T)` with T taps: mixture times tap scale.
+Everything is on the CPU; maps are float32 or bfloat16 and are read and made channels-last, sums are float32's.
 """
 
 from __future__ import annotations
 
-import ctypes
-
 import torch
 from torch import Tensor
 
-from dynaconv.native.library import Problem, library, status
-from dynaconv.native.packing import packed, transposed
+from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of, reasons_against
+from dynaconv.native.packing import packed
 from dynaconv.spec import ConvSpec
 
 __all__ = ["bank_gradient", "forward", "input_gradient", "why_not"]
@@ -26,13 +24,7 @@ def why_not(spec: ConvSpec, dtype: str = "float32", device: str = "cpu") -> tupl
         dtype: the numbers' type, as torch names it.
         device: the device's type.
     """
-    facts = {
-        f"native kernels are {status()}": status().state != "on",
-        f"{spec.dims}d: only 1d and 2d": spec.dims > 2,
-        f"padding_mode={spec.padding_mode!r}: only zeros": spec.padding_mode != "zeros",
-        f"{dtype} on {device}: only float32 on the CPU": (dtype, device) != ("float32", "cpu"),
-    }
-    return tuple(reason for reason, holds in facts.items() if holds)
+    return reasons_against(spec, dtype, device, "float32", "bfloat16")
 
 
 def forward(
@@ -48,7 +40,7 @@ def forward(
     """Convolve each sample with its own kernel: `Σ_k coefficients[b,k,t] · in_scale · out_scale · bank[k]`, plus bias.
 
     Args:
-        x: `(B, I, H, W)` or `(B, I, L)`.
+        x: `(B, I, *S)`.
         bank: `(K, O, I/g, *k)`.
         coefficients: `(B, K, T)`.
         spec: the geometry.
@@ -62,13 +54,13 @@ def forward(
     Raises:
         AlgorithmError: the kernels are off.
     """
-    image = _image(x)
-    problem = _problem(image, bank, spec)
-    y = _empty_image(image, problem.out_channels, problem.out_height, problem.out_width)
-    if image.shape[0]:
-        floats = packed(bank, problem)
-        _call("forward", problem, image, floats, *map(_plain, (coefficients, in_scale, out_scale, bias)), y)
-    return y if x.dim() == 4 else y.squeeze(2)
+    problem = problem_of(x, spec, experts=bank.shape[0])
+    y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
+    if x.shape[0]:
+        given = map(plain, (coefficients, in_scale, out_scale, bias))
+        with packed(bank, problem, keep=True) as floats:
+            call("forward", problem, channels_last(x), floats, *given, y)
+    return y
 
 
 def input_gradient(
@@ -98,15 +90,15 @@ def input_gradient(
     Raises:
         AlgorithmError: the kernels are off.
     """
-    image, image_gradient = _image(x), _image(y_gradient)
-    problem = _problem(image, bank, spec)
-    x_gradient = _empty_image(image, *image.shape[1:])
-    scale_gradient = None if in_scale is None else image.new_empty(image.shape[:2])
-    if image.shape[0]:
-        given = tuple(map(_plain, (coefficients, in_scale, out_scale)))
-        with transposed(bank, problem) as floats:
-            _call("input_gradient", problem, image_gradient, floats, *given, image, x_gradient, scale_gradient)
-    return x_gradient if x.dim() == 4 else x_gradient.squeeze(2), scale_gradient
+    problem = problem_of(x, spec, experts=bank.shape[0])
+    x_gradient = empty_map(x, spec.in_channels, x.shape[2:])
+    scale_gradient = None if in_scale is None else torch.empty(in_scale.shape)
+    if x.shape[0]:
+        given = map(plain, (coefficients, in_scale, out_scale))
+        upstream = channels_last(y_gradient.to(x.dtype))
+        with packed(bank, problem, swap=True) as floats:
+            call("input_gradient", problem, upstream, floats, *given, channels_last(x), x_gradient, scale_gradient)
+    return x_gradient, scale_gradient
 
 
 def bank_gradient(
@@ -132,54 +124,21 @@ def bank_gradient(
 
     Returns:
         The gradients of the bank, shaped as the bank, of the coefficients, `(B, K, T)`, and of out_scale, `(B, O)` or
-        `None`.
+        `None`; all float32.
 
     Raises:
         AlgorithmError: the kernels are off.
     """
-    image, image_gradient = _image(x), _image(y_gradient)
-    problem = _problem(image, bank, spec)
-    if not image.shape[0]:
+    problem = problem_of(x, spec, experts=bank.shape[0])
+    if not x.shape[0]:
         empty = None if out_scale is None else torch.empty_like(out_scale)
         return torch.zeros_like(bank), torch.empty_like(coefficients), empty
-    floats = packed(bank, problem)
     gradient = torch.empty(bank.shape)
     coefficient_gradient = torch.empty(coefficients.shape)
     scale_gradient = None if out_scale is None else torch.empty(out_scale.shape)
-    given = tuple(map(_plain, (coefficients, in_scale, out_scale)))
+    given = map(plain, (coefficients, in_scale, out_scale))
+    maps = (channels_last(x), channels_last(y_gradient.to(x.dtype)))
     results = (gradient, coefficient_gradient, scale_gradient)
-    _call("bank_gradient", problem, image, image_gradient, floats, *given, *results)
+    with packed(bank, problem) as floats:
+        call("bank_gradient", problem, *maps, floats, *given, *results)
     return results
-
-
-def _image(x: Tensor) -> Tensor:
-    """`(B, C, H, W)`, channels-last, for a map of one or two dimensions."""
-    four = x.detach() if x.dim() == 4 else x.detach().unsqueeze(2)
-    return four.contiguous(memory_format=torch.channels_last)
-
-
-def _empty_image(like: Tensor, *sizes: int) -> Tensor:
-    """Uninitialised `(B, *sizes)`, channels-last."""
-    return torch.empty(like.shape[0], *sizes, memory_format=torch.channels_last)
-
-
-def _plain(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.detach().contiguous()
-
-
-def _problem(image: Tensor, bank: Tensor, spec: ConvSpec) -> Problem:
-    """The sizes as the kernels take them; one dimension is a map of one row."""
-    out = spec.output_size(image.shape[4 - spec.dims :])
-    rows = (1,) * (2 - spec.dims)
-    (top, _), (left, _) = ((0, 0),) * (2 - spec.dims) + spec.pads
-    return Problem(
-        *(image.shape[0], bank.shape[0], spec.groups, spec.in_channels, spec.out_channels),
-        *(*image.shape[2:], *rows, *out, *rows, *spec.kernel_size, *rows, *spec.stride),
-        *(top, left, *rows, *spec.dilation, torch.get_num_threads()),
-    )
-
-
-def _call(name: str, problem: Problem, *tensors: Tensor | None) -> None:
-    """Call `dynaconv_NAME` with the tensors' addresses; they are contiguous and live until it returns."""
-    addresses = (ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors)
-    getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *addresses)

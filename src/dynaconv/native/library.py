@@ -15,7 +15,7 @@ from dynaconv.errors import AlgorithmError, ArgumentError
 __all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status"]
 
 PATH = Path(__file__).with_name("_fused.so")
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 SWITCH = "DYNACONV_NATIVE"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable", "neon")
 
@@ -23,13 +23,11 @@ INSTRUCTION_SETS = ("avx512", "avx2", "portable", "neon")
 class Problem(ctypes.Structure):
     """Sizes of one convolution, field by field as in native/problem.h."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_int64)
-        for name in (
-            *("samples", "experts", "groups", "in_channels", "out_channels"),
-            *("height", "width", "out_height", "out_width", "kernel_height", "kernel_width"),
-            *("stride_y", "stride_x", "pad_top", "pad_left", "dilation_y", "dilation_x", "threads"),
-        )
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("samples", "experts", "groups", "tap_groups")),
+        *((name, ctypes.c_int64) for name in ("in_channels", "out_channels")),
+        *((name, ctypes.c_int64 * 3) for name in ("in_size", "out_size", "kernel", "stride", "pad", "dilation")),
+        *((name, ctypes.c_int64) for name in ("half", "threads")),
     )
 
 

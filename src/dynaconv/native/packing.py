@@ -1,4 +1,9 @@
-"""Banks in the kernels' packed layout: made once per weight update, and never stale."""
+"""Banks in the kernels' packed layout, never stale.
+
+A network that serves runs forward again and again on the same weights: from the second time on the packed bank is kept.
+One that trains changes the weights after every step, and keeping them would double its banks: they are packed into
+memory that all banks share.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +19,19 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dynaconv.native.library import Problem, library
 
-__all__ = ["packed", "transposed"]
+__all__ = ["packed"]
 
 
 @dataclass
 class _Entry:
-    """A packed bank and what it was packed from."""
+    """What a bank was when it was last seen, and how it was packed if it has been seen before."""
 
     stamp: tuple[object, ...]
-    floats: Tensor
+    floats: Tensor | None = None
 
 
 class _Shared:
-    """The buffer that transposed banks are packed into, one after the other."""
+    """The buffer that banks are packed into, one after the other."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -40,7 +45,7 @@ _shared = _Shared()
 
 def _stamp(bank: Tensor, plain: Tensor, problem: Problem) -> tuple[object, ...]:
     """Changes whenever the bank does: version and address, and a sample of its values for writes through `.data`."""
-    sample = library().dynaconv_fingerprint(ctypes.c_void_p(plain.data_ptr()), ctypes.c_int64(plain.numel()))
+    sample = library().dynaconv_fingerprint(ctypes.c_void_p(plain.data_ptr()), ctypes.c_int64(plain.nbytes))
     return bank._version, bank.data_ptr(), tuple(bank.shape), problem.groups, sample
 
 
@@ -48,43 +53,41 @@ def _pack(plain: Tensor, problem: Problem, swap: bool, into: Tensor) -> Tensor:
     """Pack into `into` if it has room, else into a new tensor."""
     size = library().dynaconv_packed_floats(ctypes.byref(problem), int(swap))
     target = into if into.numel() >= size else torch.empty(size)
-    pointers = (ctypes.c_void_p(plain.data_ptr()), int(swap), ctypes.c_void_p(target.data_ptr()))
+    floats = plain.float()
+    pointers = (ctypes.c_void_p(floats.data_ptr()), int(swap), ctypes.c_void_p(target.data_ptr()))
     library().dynaconv_pack(ctypes.byref(problem), *pointers)
     return target
 
 
-def packed(bank: Tensor, problem: Problem) -> Tensor:
-    """The bank packed for the forward pass and for its own gradient.
-
-    Kept while the bank lives, and made anew, in the same memory, when the bank has changed.
+@contextmanager
+def packed(bank: Tensor, problem: Problem, *, swap: bool = False, keep: bool = False) -> Iterator[Tensor]:
+    """The packed bank, within a `with` block.
 
     Args:
-        bank: `(K, O, I/g, kh, kw)`, float32, on the CPU.
+        bank: `(K, O, I/g, *k)`, on the CPU.
         problem: the sizes.
+        swap: packed for the input gradient, inputs and outputs exchanged; else for the forward pass and for the bank's
+            own gradient.
+        keep: whether a bank seen for the second time is worth keeping packed.
     """
     plain = bank.detach().contiguous()
-    if bank.is_inference():  # has no version to watch
-        return _pack(plain, problem, False, torch.empty(0))
-    with _lock:
-        stamp = _stamp(bank, plain, problem)
-        entry = _entries.get(bank)
-        if entry is None:
-            entry = _entries[bank] = _Entry(stamp, _pack(plain, problem, False, torch.empty(0)))
-        elif entry.stamp != stamp:
-            entry.floats, entry.stamp = _pack(plain, problem, False, entry.floats), stamp
-        return entry.floats
-
-
-@contextmanager
-def transposed(bank: Tensor, problem: Problem) -> Iterator[Tensor]:
-    """The bank packed for the input gradient, within a `with` block.
-
-    It serves once per backward pass, so all banks share one buffer, which one thread uses at a time.
-
-    Args:
-        bank: `(K, O, I/g, kh, kw)`, float32, on the CPU.
-        problem: the sizes.
-    """
+    floats = None if swap or bank.is_inference() else _kept(bank, plain, problem, keep)
+    if floats is not None:
+        yield floats
+        return
+    # One thread at a time uses the shared buffer.
     with _shared.lock:
-        _shared.floats = _pack(bank.detach().contiguous(), problem, True, _shared.floats)
+        _shared.floats = _pack(plain, problem, swap, _shared.floats)
         yield _shared.floats
+
+
+def _kept(bank: Tensor, plain: Tensor, problem: Problem, keep: bool) -> Tensor | None:
+    """The packed bank that is kept, if there is one that is not stale, or if one is to be kept from now on."""
+    with _lock:
+        stamp, entry = _stamp(bank, plain, problem), _entries.get(bank)
+        if entry is None or entry.stamp != stamp:
+            _entries[bank] = _Entry(stamp)
+            return None
+        if entry.floats is None and keep:
+            entry.floats = _pack(plain, problem, False, torch.empty(0))
+        return entry.floats

@@ -1,4 +1,4 @@
-"""The convolution with a scaled static kernel plus a low-rank term: two thin products beside an ordinary convolution."""
+"""The convolution with a scaled static kernel plus a low-rank term: two thin products beside an ordinary one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dynaconv.kernels import DenseKernel, LowRankKernel
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import run as run_dense
 from dynaconv.ops.maps import on_map, with_bias
+from dynaconv.ops.slices import is_exporting, slice_at
 from dynaconv.ops.static_conv import pad, static_conv
 from dynaconv.spec import ConvSpec
 
@@ -50,13 +51,14 @@ def centre_product(x: Tensor, matrix: Tensor, spec: ConvSpec) -> Tensor:
 
 def fuse(maps: Tensor, matrices: Tensor) -> Tensor:
     """Each group of channels of `maps: (B, g·L, *S)` times its sample's matrix of `matrices: (B, g, L, L)`."""
-    batch, groups, rank, _ = matrices.shape
-    fused = matrices.to(maps.dtype) @ maps.reshape(batch, groups, rank, maps.shape[2:].numel())
-    return fused.reshape(maps.shape)
+    by_group = maps.flatten(2).unflatten(1, matrices.shape[1:3])
+    return (matrices.to(maps.dtype) @ by_group).reshape(maps.shape)
 
 
 def _centres(x: Tensor, spec: ConvSpec) -> Tensor:
     """The pixels under the kernel's centre tap: `(B, I, *S_out)`."""
+    if is_exporting("auto"):
+        return slice_at(pad(x, spec), [(k - 1) // 2 for k in spec.kernel_size], spec)
     size = spec.output_size(x.shape[2:])
     centre = [d * ((k - 1) // 2) for d, k in zip(spec.dilation, spec.kernel_size, strict=True)]
     starts = [c - before for c, (before, _) in zip(centre, spec.pads, strict=True)]

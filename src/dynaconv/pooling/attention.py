@@ -31,7 +31,7 @@ def attention_pool(x: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         >>> pooled.shape, attention.shape
         (torch.Size([2, 4, 3]), torch.Size([2, 4, 8, 6]))
     """
-    if x.dim() < 3 or x.shape[2:].numel() == 0:
+    if x.dim() < 3 or 0 in x.shape[2:]:
         raise ShapeError("x", x.shape, "(B, C, *S) with at least one position")
     batch, channels = x.shape[:2]
     if query.dim() not in (2, 3) or query.shape[-1] != channels or (query.dim() == 3 and len(query) != batch):

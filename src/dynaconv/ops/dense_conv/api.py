@@ -6,13 +6,14 @@ from torch import Tensor
 
 from dynaconv.kernels import DenseKernel
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.dense_conv import operator
+from dynaconv.ops.dense_conv import exported, operator
 from dynaconv.ops.dense_conv.algorithms import REGISTRY
 from dynaconv.ops.dense_conv.reference import reference
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.slices import is_exporting
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -27,6 +28,8 @@ def run(x: Tensor, kernel: DenseKernel, spec: ConvSpec, algorithm: str = "auto")
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
     weight = autocast(kernel.weight, x)
+    if is_exporting(algorithm):
+        return with_bias(exported.forward(autocast(x, x), weight, spec), kernel.bias)
     x, spec = padded(autocast(x, x), spec)
     y = reference(x, weight, spec) if algorithm == "reference" else _dense_conv(x, weight, spec, algorithm)
     return with_bias(y, kernel.bias)

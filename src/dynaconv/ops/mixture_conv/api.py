@@ -8,10 +8,11 @@ from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
-from dynaconv.ops.mixture_conv import operator
+from dynaconv.ops.mixture_conv import exported, operator
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.slices import is_exporting
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -26,6 +27,8 @@ def run(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str = "auto
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
     kernel = MixtureKernel(**{name: autocast(tensor, x) for name, tensor in vars(kernel).items()})
+    if is_exporting(algorithm):
+        return with_bias(exported.forward(autocast(x, x), kernel, spec), kernel.bias())
     x, spec = padded(autocast(x, x), spec)
     terms = _by_expert(kernel) if kernel.per_expert() else [kernel]
     outputs = [_run_shared(x, term, spec, algorithm) for term in terms]

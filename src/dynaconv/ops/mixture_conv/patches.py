@@ -40,7 +40,7 @@ def forward(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """
     y, flat = new_output(x, spec)
     blocks = _Blocks(kernel, spec)
-    for samples in chunks(x, spec):
+    for samples in _chunks(x, spec, COLUMN_NUMBERS):
         cols = _tapped(_windows(x, kernel, spec, samples), kernel, samples)
         for part, outputs, rows in blocks.of(samples):
             found = torch.bmm(rows, _of(cols, part, samples, spec))
@@ -53,7 +53,8 @@ def backward(gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec,
     """Gradients of the input, of its scale, and of the kernel's parts; kernels are mixed again, block by block."""
     found, to_x = KernelGradients(kernel, spec), InputGradients(x, kernel)
     blocks = _Blocks(kernel, spec)
-    for samples in chunks(x, spec):
+    # Two sets of columns: half of the samples at a time, since a training step's memory peaks here.
+    for samples in _chunks(x, spec, COLUMN_NUMBERS // 2):
         view = _windows(x, kernel, spec, samples)
         cols = _tapped(view, kernel, samples)
         to_cols = torch.zeros_like(cols)
@@ -78,11 +79,11 @@ def backward(gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec,
     return found.together(to_x)
 
 
-def chunks(x: Tensor, spec: ConvSpec) -> Iterator[slice]:
-    """As many samples at a time as have small columns together, about as many every time."""
+def _chunks(x: Tensor, spec: ConvSpec, most: int) -> Iterator[slice]:
+    """As many samples at a time as have at most so many numbers in their columns, about as many every time."""
     batch = x.shape[0]
     numbers = spec.in_channels * spec.taps * prod(spec.output_size(x.shape[2:]))
-    step = ceil(batch / max(1, ceil(batch * numbers / COLUMN_NUMBERS)))
+    step = ceil(batch / max(1, ceil(batch * numbers / most)))
     for first in range(0, batch, step):
         yield slice(first, min(first + step, batch))
 

@@ -36,7 +36,7 @@ def covariance_pool(x: Tensor) -> Tensor:
         >>> torch.allclose(covariance_pool(x)[0], torch.cov(x[0].flatten(1), correction=0), atol=1e-6)
         True
     """
-    if x.dim() < 3 or x.shape[2:].numel() == 0:
+    if x.dim() < 3 or 0 in x.shape[2:]:
         raise ShapeError("x", x.shape, "(B, C, *S) with at least one position")
     check_floating("x", x)
     covariance: Tensor = _Covariance.apply(widened(x.flatten(2)))

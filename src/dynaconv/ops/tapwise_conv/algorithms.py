@@ -7,7 +7,7 @@ from math import ceil
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.ops.dense_conv.algorithms import CACHE_NUMBERS
-from dynaconv.ops.tapwise_conv import depthwise
+from dynaconv.ops.tapwise_conv import depthwise, fused
 from dynaconv.ops.tapwise_conv.reference import reference
 from dynaconv.ops.tapwise_conv.sample_blocks import SampleBlocks
 from dynaconv.ops.tapwise_conv.tap_blocks import TapBlocks
@@ -64,6 +64,11 @@ def _shifts_cost(problem: Problem) -> Cost:
     return Cost(macs=1.5 * problem.macs, traffic=traffic, calls=6 * taps, memory=2 * pixels)
 
 
+def _fused_cost(problem: Problem) -> Cost:
+    # Every window is weighted once, in the cache.
+    return Cost(macs=1.1 * problem.macs + 4 * _windows(problem), calls=6)
+
+
 def _reference_cost(problem: Problem) -> Cost:
     return Cost(macs=4 * problem.macs, calls=10 * problem.batch * problem.spec.taps)
 
@@ -89,7 +94,13 @@ def _depthwise_backward_cost(problem: Problem) -> Cost:
     return Cost(0, 3 * once.traffic, 3 * once.calls, 3 * once.memory)
 
 
+def _fused_backward_cost(problem: Problem) -> Cost:
+    once = _fused_cost(problem)
+    return Cost(2.2 * once.macs, calls=14)
+
+
 REGISTRY = Registry(
+    Algorithm("native", fused.forward, fused.backward, _fused_cost, _fused_backward_cost, fused.why_not),
     Algorithm("unfold", _UNFOLD.forward, _UNFOLD.backward, _unfold_cost, _backward(_unfold_cost)),
     Algorithm("shifts", _SHIFTS.forward, _SHIFTS.backward, _shifts_cost, _backward(_shifts_cost)),
     Algorithm(

@@ -10,8 +10,9 @@ from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
+from dynaconv.ops.slices import is_exporting
 from dynaconv.ops.static_conv import padded
-from dynaconv.ops.tapwise_conv import operator
+from dynaconv.ops.tapwise_conv import exported, operator
 from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
 from dynaconv.ops.tapwise_conv.reference import reference
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -27,6 +28,8 @@ def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto
     check_kernel(x, kernel, spec)
     REGISTRY.check_name(algorithm)
     weight, taps = autocast(kernel.weight, x), autocast(kernel.taps, x)
+    if is_exporting(algorithm):
+        return with_bias(exported.forward(autocast(x, x), weight, taps, spec), kernel.bias)
     x, spec = padded(autocast(x, x), spec)
     y = (
         reference(x, weight, taps, spec)

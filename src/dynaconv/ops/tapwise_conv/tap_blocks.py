@@ -55,7 +55,7 @@ class TapBlocks:
         to_pixels, to_weight, to_taps = [], [], []
         for block in self._blocks(x, weight, spec):
             weighted = _channels(_weighted(block.pixels, taps, block.taps), groups)
-            to_weight.append((upstream @ weighted.transpose(2, 3)).sum(0).unflatten(2, (in_per_group, -1)))
+            to_weight.append(_summed_product(upstream, weighted).unflatten(2, (in_per_group, -1)))
             to_weighted = block.weight.transpose(1, 2) @ upstream
             to_weighted = to_weighted.unflatten(2, (in_per_group, -1)).flatten(1, 2)
             shared = (batch, taps.shape[1], -1, *block.pixels.shape[2:])
@@ -79,6 +79,14 @@ class TapBlocks:
             # One tap needs no copy beyond what its stride asks for.
             pixels = torch.stack(under, dim=2) if len(under) > 1 else under[0].unsqueeze(2)
             yield _Block(part, pixels.reshape(*pixels.shape[:3], out_size.numel()), grouped[..., part].flatten(2))
+
+
+def _summed_product(a: Tensor, b: Tensor) -> Tensor:
+    """`Σ_b a[b] b[b]ᵀ` over `(B, g, M, P)` and `(B, g, N, P)`: `(g, M, N)`."""
+    if a.shape[2] > a.shape[3]:
+        # A product per sample would be larger than both with their samples side by side.
+        return a.permute(1, 2, 0, 3).flatten(2) @ b.permute(1, 0, 3, 2).flatten(1, 2)
+    return (a @ b.transpose(2, 3)).sum(0)
 
 
 def _joined(parts: list[Tensor], dim: int) -> Tensor:

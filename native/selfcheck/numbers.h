@@ -1,0 +1,98 @@
+// Numbers between canaries, and how results are compared.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "../problem.h"
+#include "../storage.h"
+
+namespace selfcheck {
+
+// Floats or bfloat16 between two guards; filled with numbers between -1 and 1, or with NaN where a result is due.
+class Numbers {
+  public:
+    enum Kind { kGiven, kResult };
+
+    explicit Numbers(long size, Kind kind = kGiven, bool half = false)
+        : size_(size), half_(half), bytes_(kGuard + size * width() + kGuard, kCanary) {
+        static uint32_t state = 1;
+        for (long i = 0; i < size; ++i) {
+            state = state * 1664525u + 1013904223u;
+            set(i, kind == kResult ? NAN : static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
+        }
+    }
+
+    long size() const { return size_; }
+    void* data() { return bytes_.data() + kGuard; }
+    float* floats() { return static_cast<float*>(data()); }
+
+    float operator[](long i) const {
+        const unsigned char* at = bytes_.data() + kGuard + i * width();
+        float value;
+        dynaconv::BFloat16 narrow;
+        std::memcpy(half_ ? static_cast<void*>(&narrow) : &value, at, width());
+        return half_ ? dynaconv::number(narrow) : value;
+    }
+
+    bool guarded() const {
+        for (long i = 0; i < kGuard; ++i)
+            if (bytes_[i] != kCanary || bytes_[bytes_.size() - 1 - i] != kCanary) return false;
+        return true;
+    }
+
+  private:
+    static constexpr long kGuard = 128;  // a whole number of SIMD registers: what follows is aligned as in real life
+    static constexpr unsigned char kCanary = 0xc5;
+
+    long width() const { return half_ ? sizeof(dynaconv::BFloat16) : sizeof(float); }
+    void set(long i, float value) {
+        dynaconv::BFloat16 narrow;
+        dynaconv::put(narrow, value);
+        std::memcpy(bytes_.data() + kGuard + i * width(), half_ ? static_cast<void*>(&narrow) : &value, width());
+    }
+
+    long size_;
+    bool half_;
+    std::vector<unsigned char> bytes_;
+};
+
+using Expected = std::vector<double>;
+
+// The same to the rounding of float32 sums, or of bfloat16 results.
+inline bool agree(const Expected& expected, const Numbers& found, bool half) {
+    double largest = 0, difference = 0;
+    for (long i = 0; i < found.size(); ++i) {
+        largest = std::fmax(largest, std::fabs(expected[i]));
+        const double d = std::fabs(expected[i] - found[i]);
+        difference = d <= difference ? difference : d;  // NaN counts as a difference
+    }
+    return found.guarded() && difference <= (half ? 8e-3 : 2e-5) * largest;
+}
+
+inline bool identical(const Numbers& one, const Numbers& other) {
+    for (long i = 0; i < one.size(); ++i)
+        if (one[i] != other[i]) return false;
+    return true;
+}
+
+// The source pixel under a tap at an output pixel; -1 on padding.
+inline long pixel_under(const dynaconv::Problem& p, long out_pixel, long tap) {
+    long at = 0, step = 1;
+    for (int d = 2; d >= 0; --d) {
+        const long place = out_pixel % p.out_size[d] * p.stride[d] - p.pad[d] + tap % p.kernel[d] * p.dilation[d];
+        if (place < 0 || place >= p.in_size[d]) return -1;
+        at += place * step;
+        step *= p.in_size[d];
+        out_pixel /= p.out_size[d];
+        tap /= p.kernel[d];
+    }
+    return at;
+}
+
+// Whether the C interface gives what the definition says, with 1, 2 and 4 threads the same.
+bool check_mixture(dynaconv::Problem problem);
+bool check_tapwise(dynaconv::Problem problem);
+
+}  // namespace selfcheck

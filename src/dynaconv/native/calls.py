@@ -1,0 +1,85 @@
+"""What every call of the compiled kernels needs: maps as they read and write them, sizes, addresses."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dynaconv.native.library import Problem, library, status
+from dynaconv.spec import ConvSpec
+
+__all__ = ["call", "channels_last", "empty_map", "plain", "problem_of", "reasons_against"]
+
+
+def reasons_against(spec: ConvSpec, dtype: str, device: str, *dtypes: str) -> tuple[str, ...]:
+    """The reasons why kernels for numbers of some types cannot run on a problem; empty where they can.
+
+    Args:
+        spec: the geometry.
+        dtype: the numbers' type, as torch names it.
+        device: the device's type.
+        *dtypes: the types that the kernels know.
+    """
+    facts = {
+        f"native kernels are {status()}": status().state != "on",
+        f"padding_mode={spec.padding_mode!r}: only zeros": spec.padding_mode != "zeros",
+        f"{dtype} on {device}: only {' and '.join(dtypes)} on the CPU": dtype not in dtypes or device != "cpu",
+    }
+    return tuple(reason for reason, holds in facts.items() if holds)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """`(B, C, *S)` as `(B, *S, C)`, contiguous: a copy unless `x` lies in memory like that already."""
+    return x.detach().movedim(1, -1).contiguous()
+
+
+def empty_map(like: Tensor, channels: int, size: Sequence[int]) -> Tensor:
+    """Uninitialised `(B, C, *S)`, channels-last, with the samples and the type of `like`."""
+    return torch.empty(like.shape[0], *size, channels, dtype=like.dtype).movedim(-1, 1)
+
+
+def plain(tensor: Tensor | None) -> Tensor | None:
+    """Contiguous and float32."""
+    return None if tensor is None else tensor.detach().float().contiguous()
+
+
+def problem_of(x: Tensor, spec: ConvSpec, *, experts: int = 1, tap_groups: int = 1) -> Problem:
+    """The sizes as the kernels take them.
+
+    Args:
+        x: the input.
+        spec: the geometry.
+        experts: K.
+        tap_groups: G of a convolution whose taps are weighted per pixel.
+    """
+    size = tuple(x.shape[2:])
+    return Problem(
+        samples=x.shape[0],
+        experts=experts,
+        groups=spec.groups,
+        tap_groups=tap_groups,
+        in_channels=spec.in_channels,
+        out_channels=spec.out_channels,
+        in_size=_three(size, 1),
+        out_size=_three(spec.output_size(size), 1),
+        kernel=_three(spec.kernel_size, 1),
+        stride=_three(spec.stride, 1),
+        pad=_three(tuple(before for before, _ in spec.pads), 0),
+        dilation=_three(spec.dilation, 1),
+        half=x.dtype == torch.bfloat16,
+        threads=torch.get_num_threads(),
+    )
+
+
+def call(name: str, problem: Problem, *tensors: Tensor | None) -> None:
+    """Call `dynaconv_NAME` with the tensors' addresses; their numbers lie side by side and live until it returns."""
+    addresses = (ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors)
+    getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *addresses)
+
+
+def _three(numbers: tuple[int, ...], missing: int) -> ctypes.Array[ctypes.c_int64]:
+    """One number for depth, height and width."""
+    return (ctypes.c_int64 * 3)(*(missing,) * (3 - len(numbers)), *numbers)

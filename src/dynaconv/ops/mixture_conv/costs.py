@@ -1,0 +1,117 @@
+"""What the algorithms of `mixture_conv` cost: how often each handles the numbers of a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, prod
+
+from dynaconv.dispatch import Cost, Problem
+from dynaconv.ops.mixture_conv import patches
+
+__all__ = ["backward_cost", "expert_input_cost", "forward_cost", "reference_cost", "static_cost"]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one pass of an algorithm does, in the units of the cost model.
+
+    Attributes:
+        macs: times the static convolution's multiply-adds.
+        grouped: as many times more where there are groups.
+        mixing: times the multiply-adds of mixing all samples' kernels.
+        kernels: times all samples' kernels move.
+        columns: times the windows move, laid out.
+        bank: times the bank moves, in every block of samples.
+        maps: times input and output move.
+        calls: operators called.
+        calls_per_sample: more of them for every sample.
+        calls_per_group: more of them for every sample and group.
+    """
+
+    macs: float
+    grouped: float = 0.0
+    mixing: float = 0.0
+    kernels: float = 0.0
+    columns: float = 0.0
+    bank: float = 0.0
+    maps: float = 0.0
+    calls: float = 0.0
+    calls_per_sample: float = 0.0
+    calls_per_group: float = 0.0
+
+
+# Fitted to the times of the benchmark's shapes on two cores with AVX-512, by non-negative least squares of the ratio.
+_FORWARD = {
+    "native": _Work(0.77, 5.2, 1.1, bank=0.2, maps=0.8, calls=12),
+    "per_sample": _Work(0.78, 1.0, kernels=2.4, bank=0.4, maps=1.8, calls=12, calls_per_sample=2),
+    "grouped": _Work(0.84, 0.3, kernels=1.65, bank=0.43, maps=1.4, calls=13),
+    "patches": _Work(1.8, 0, 0.44, kernels=0.58, columns=0.68, bank=0.21, maps=0.65, calls=16, calls_per_group=0.02),
+}
+_BACKWARD = {
+    "native": _Work(1.56, 14, 7.6, bank=4.75, maps=2.0, calls=8),
+    "per_sample": _Work(1.9, kernels=6.5, bank=3.25, maps=2.75, calls=30, calls_per_sample=12),
+    "grouped": _Work(1.7, kernels=7.0, bank=2.75, maps=3.25, calls=29),
+    "patches": _Work(4.0, 0, 4.6, kernels=1.6, columns=2.75, bank=0.78, maps=1.2, calls=45, calls_per_group=0.044),
+}
+_BLOCK = patches.KERNEL_NUMBERS
+
+
+def forward_cost(name: str) -> Callable[[Problem], Cost]:
+    """Of the forward pass of an algorithm with a pass of its own."""
+    return lambda problem: _cost(_FORWARD[name], problem, _memory(name, problem))
+
+
+def backward_cost(name: str) -> Callable[[Problem], Cost]:
+    """Of its backward pass: all gradients."""
+    return lambda problem: _cost(_BACKWARD[name], problem, 2 * _memory(name, problem) + _bank(problem))
+
+
+def _cost(work: _Work, problem: Problem, memory: float) -> Cost:
+    spec, batch = problem.spec, problem.batch
+    macs = work.macs + (work.grouped if spec.groups > 1 else 0)
+    columns = _columns(problem) if spec.taps > 1 else 0
+    maps = batch * (spec.in_channels * prod(problem.size) + spec.out_channels * problem.positions)
+    # The compiled kernels read the bank once, whatever the batch.
+    blocks = 1 if work.kernels == 0 else ceil(batch / max(1, min(batch, _BLOCK // spec.weight_count)))
+    return Cost(
+        macs=macs * problem.macs + work.mixing * problem.experts * problem.kernel_numbers,
+        traffic=work.kernels * problem.kernel_numbers
+        + work.columns * columns
+        + work.bank * blocks * _bank(problem)
+        + work.maps * maps,
+        calls=work.calls + batch * (work.calls_per_sample + work.calls_per_group * spec.groups),
+        memory=memory,
+    )
+
+
+def _bank(problem: Problem) -> int:
+    return problem.experts * problem.spec.weight_count
+
+
+def _columns(problem: Problem) -> int:
+    return problem.batch * problem.positions * problem.spec.in_channels * problem.spec.taps
+
+
+def _memory(name: str, problem: Problem) -> float:
+    """Numbers alive beside input and output: a block of kernels, a chunk of columns, the packed bank."""
+    if name == "native":
+        return _bank(problem)
+    kernels = min(problem.kernel_numbers, max(_BLOCK, problem.spec.weight_count))
+    return kernels + (min(_columns(problem), patches.COLUMN_NUMBERS) if name == "patches" else 0)
+
+
+def expert_input_cost(problem: Problem) -> Cost:
+    """Of one convolution over K times the channels, or twice that backward."""
+    copies = problem.experts * problem.batch * problem.spec.in_channels * prod(problem.size)
+    return Cost(macs=problem.experts * problem.macs, traffic=copies, calls=4, memory=copies)
+
+
+def static_cost(problem: Problem) -> Cost:
+    """Of an ordinary convolution between two channel scales."""
+    return Cost(macs=problem.macs, calls=3)
+
+
+def reference_cost(problem: Problem) -> Cost:
+    """Of a sum of plain convolutions, sample by sample."""
+    return Cost(macs=4 * problem.macs, calls=20 * problem.batch * problem.experts, memory=2 * problem.kernel_numbers)
