@@ -22,7 +22,8 @@ class _Work:
         mixing: times the multiply-adds of mixing all samples' kernels.
         kernels: times all samples' kernels move.
         columns: times the windows move, laid out.
-        bank: times the bank moves, in every block of samples.
+        bank: times the bank moves.
+        by_block: whether it does so in every block of samples.
         maps: times input and output move.
         calls: operators called.
         calls_per_sample: more of them for every sample.
@@ -35,6 +36,7 @@ class _Work:
     kernels: float = 0.0
     columns: float = 0.0
     bank: float = 0.0
+    by_block: bool = False
     maps: float = 0.0
     calls: float = 0.0
     calls_per_sample: float = 0.0
@@ -44,15 +46,15 @@ class _Work:
 # Fitted to the times of the benchmark's shapes on two cores with AVX-512, by non-negative least squares of the ratio.
 _FORWARD = {
     "native": _Work(0.77, 5.2, 1.1, bank=0.2, maps=0.8, calls=12),
-    "per_sample": _Work(0.78, 1.0, kernels=2.4, bank=0.4, maps=1.8, calls=12, calls_per_sample=2),
-    "grouped": _Work(0.84, 0.3, kernels=1.65, bank=0.43, maps=1.4, calls=13),
-    "patches": _Work(1.8, 0, 0.44, kernels=0.58, columns=0.68, bank=0.21, maps=0.65, calls=16, calls_per_group=0.02),
+    "per_sample": _Work(0.78, 1.0, kernels=2.4, bank=0.4, by_block=True, maps=1.8, calls=12, calls_per_sample=2),
+    "grouped": _Work(0.84, 0.3, kernels=1.65, bank=0.43, by_block=True, maps=1.4, calls=13),
+    "patches": _Work(1.7, kernels=0.8, columns=0.68, bank=0.45, maps=0.7, calls=12, calls_per_group=0.022),
 }
 _BACKWARD = {
     "native": _Work(1.56, 14, 7.6, bank=4.75, maps=2.0, calls=8),
-    "per_sample": _Work(1.9, kernels=6.5, bank=3.25, maps=2.75, calls=30, calls_per_sample=12),
-    "grouped": _Work(1.7, kernels=7.0, bank=2.75, maps=3.25, calls=29),
-    "patches": _Work(4.0, 0, 4.6, kernels=1.6, columns=2.75, bank=0.78, maps=1.2, calls=45, calls_per_group=0.044),
+    "per_sample": _Work(1.9, kernels=6.5, bank=3.25, by_block=True, maps=2.75, calls=30, calls_per_sample=12),
+    "grouped": _Work(1.7, kernels=7.0, bank=2.75, by_block=True, maps=3.25, calls=29),
+    "patches": _Work(3.6, kernels=3.2, columns=3.0, bank=2.75, maps=1.6, calls=22, calls_per_group=0.04),
 }
 _BLOCK = patches.KERNEL_NUMBERS
 
@@ -72,8 +74,7 @@ def _cost(work: _Work, problem: Problem, memory: float) -> Cost:
     macs = work.macs + (work.grouped if spec.groups > 1 else 0)
     columns = _columns(problem) if spec.taps > 1 else 0
     maps = batch * (spec.in_channels * prod(problem.size) + spec.out_channels * problem.positions)
-    # The compiled kernels read the bank once, whatever the batch.
-    blocks = 1 if work.kernels == 0 else ceil(batch / max(1, min(batch, _BLOCK // spec.weight_count)))
+    blocks = ceil(batch / max(1, min(batch, _BLOCK // spec.weight_count))) if work.by_block else 1
     return Cost(
         macs=macs * problem.macs + work.mixing * problem.experts * problem.kernel_numbers,
         traffic=work.kernels * problem.kernel_numbers
