@@ -17,6 +17,7 @@ from dynaconv.convert import share_warehouse
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.kernels import Warehouse
 from dynaconv.layers import KernelWarehouseConv2d, KernelWarehouseLinear
+from dynaconv.layers.profile import profile
 from dynaconv.models.published import PRESETS
 
 
@@ -124,6 +125,12 @@ def test_a_copy_shares_among_itself() -> None:
     assert not torch.allclose(other(x), model(x))
     borrower = copy.deepcopy(model[3])
     torch.testing.assert_close(borrower(x), model[3](x))
+
+
+def test_shared_cells_are_counted_with_the_first_layer() -> None:
+    found = profile(shared(), (4, 6, 5))
+    assert sum(layer.parameters for layer in found.layers) == found.parameters
+    assert found.assembly == 37 * (4 * 8 * 9 * 2 + 16)
 
 
 def test_all_layers_teach_the_cells() -> None:

@@ -26,7 +26,7 @@ class LayerProfile:
     Attributes:
         name: its name in the model.
         kind: its class.
-        parameters: its own.
+        parameters: its own; what layers share counts with the first of them.
         macs: multiply-adds for one image, making its kernel left out.
         assembly: multiply-adds that make its kernel for one image.
     """
@@ -91,10 +91,12 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     flops = {
         name.removeprefix(type(model).__name__ + "."): sum(ops.values()) for name, ops in counter.flop_counts.items()
     }
-    layers = []
+    layers, seen = [], set[nn.Parameter]()
     for name, module in _layers(model):
         own, assembly = convolutions.get(module, (0, 0)) if isinstance(module, DynamicConv) else (0, 0)
-        parameters = sum(p.numel() for p in module.parameters())
+        own_parameters = set(module.parameters()) - seen
+        seen |= own_parameters
+        parameters = sum(p.numel() for p in own_parameters)
         layers.append(LayerProfile(name, type(module).__name__, parameters, flops.get(name, 0) // 2 + own, assembly))
     own, assembly = (sum(counts) for counts in zip((0, 0), *convolutions.values(), strict=True))
     macs = counter.get_total_flops() // 2 + own
