@@ -94,7 +94,7 @@ def shared_layers(
         ArgumentError: an option is not allowed.
     """
     first: Any = next(iter(static.values()), None)
-    where = {
+    where: dict[str, Any] = {
         "device": device if first is None or device is not None else first.weight.device,
         "dtype": None if first is None else first.weight.dtype,
     }
