@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,9 +30,16 @@ def centre_average(x: Tensor, spec: ConvSpec) -> Tensor:
     first = [
         d * (k - 1) // 2 - before for k, d, (before, _) in zip(spec.kernel_size, spec.dilation, spec.pads, strict=True)
     ]
-    last = [o + n * s for o, n, s in zip(first, spec.output_size(size), stride, strict=True)]
+    if torch.compiler.is_compiling():
+        # Never too little, and not a window too much: sizes do not matter to the graph.
+        over = [
+            o + sum(pads) - d * (k - 1) - 1 + s
+            for o, pads, d, k, s in zip(first, spec.pads, spec.dilation, spec.kernel_size, stride, strict=True)
+        ]
+    else:
+        over = [o + n * s - m for o, n, s, m in zip(first, spec.output_size(size), stride, size, strict=True)]
     # F.pad counts from the last dimension, and cuts where a width is negative.
-    widths = [w for o, e, n in reversed([*zip(first, last, size, strict=True)]) for w in (-o, e - n)]
+    widths = [w for o, e in reversed([*zip(first, over, strict=True)]) for w in (-o, e)]
     cut = F.pad(x, widths) if any(widths) else x
     if prod(stride) == 1:
         return cut
