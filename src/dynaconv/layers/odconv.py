@@ -108,7 +108,7 @@ class ODConv2d(_ODConvNd):
         per_kernel: scales of every expert's own, as the paper writes them; the authors' code shares them.
         init: `"scaled"` starts with gates of about 0.9 (at τ = 1) and experts that are nearly alike, so that the output
             has a static convolution's standard deviation; `"published"` with gates of one half and experts drawn each
-            for itself, which puts the output at 0.07 of it for K = 4.
+            for itself, which puts the output below a tenth of it for K = 4.
 
     Raises:
         ArgumentError: an argument is not allowed.
