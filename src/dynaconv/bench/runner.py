@@ -27,7 +27,7 @@ Progress = Callable[[int, int, str, Result | None], None]
 
 _NETWORK = Effort()
 # Hundreds of problems, up to seven forms of each: what cannot win is run once.
-_OPERATOR = Effort(least=3, most=30, seconds=0.25, long=0.5, hopeless=3.0)
+_OPERATOR = Effort(least=3, most=15, seconds=0.08, long=0.3, hopeless=2.5)
 _SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_kernels")
 
 
