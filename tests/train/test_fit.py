@@ -153,5 +153,5 @@ def test_evaluating_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not fit the network"):
         load_model(tmp_path / "run", model=build_model(classes=4), data=images())
     RunFolder(tmp_path / "run").weights.write_bytes(b"torn")
-    with pytest.raises(CheckpointError, match=r"model.safetensors: damaged"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors: is damaged"):
         load_model(tmp_path / "run", model=build_model(), data=images())

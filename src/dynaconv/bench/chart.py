@@ -7,13 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynaconv.atomic import write_bytes
 from dynaconv.bench.measure_network import NetworkResult
 from dynaconv.bench.measure_operator import OperatorResult, PassResult
 from dynaconv.bench.operators import SWEEPS
 from dynaconv.bench.results import BenchResults
 from dynaconv.bench.store import write_file
 from dynaconv.errors import MissingExtraError
-from dynaconv.train.atomic import write_bytes
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dynaconv.atomic import write_json
 from dynaconv.bench.measure_network import NetworkResult
 from dynaconv.bench.measure_operator import CLOSE, OperatorResult
 from dynaconv.bench.store import write_file
-from dynaconv.train.atomic import write_json
 
 __all__ = ["BenchResults", "DefaultChoice", "default_choice"]
 

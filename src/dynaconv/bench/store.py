@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import dynaconv
+from dynaconv.atomic import write_json
 from dynaconv.errors import RunFolderError
-from dynaconv.train.atomic import write_json
 
 __all__ = ["Store", "source_digest", "write_file"]
 

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from dynaconv.atomic import write_bytes
 from dynaconv.compare.results import Comparison, Entry, EntryResult, EpochPoint, SeedRun
 from dynaconv.errors import DataError, RunFolderError
-from dynaconv.train.atomic import write_bytes
 
 __all__ = ["load_comparison", "save_comparison", "write_text"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from dynaconv.train.atomic import write_bytes
+from dynaconv.atomic import write_bytes
 from dynaconv.train.batches import Batch, Position
 from dynaconv.train.lightning_api import Callback, LightningModule, MeanMetric, MulticlassAccuracy, StepOutput, Trainer
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from dynaconv.atomic import sync_folder, write_temporary
 from dynaconv.errors import CheckpointError
-from dynaconv.train.atomic import sync_folder, write_temporary
 
 __all__ = ["read_checkpoint", "rotate_in"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from dynaconv.atomic import write_bytes
 from dynaconv.errors import NonFiniteLossError
-from dynaconv.train.atomic import write_bytes
 from dynaconv.train.batches import Batch, Position
 from dynaconv.train.callbacks import History
 from dynaconv.train.checkpoint_file import read_checkpoint, rotate_in

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dynaconv.atomic import write_bytes
 from dynaconv.errors import ConfigError, MissingExtraError
-from dynaconv.train.atomic import write_bytes
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.rules import check_choice
 

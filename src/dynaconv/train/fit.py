@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from dynaconv.atomic import write_json
 from dynaconv.errors import ArgumentError
-from dynaconv.train.atomic import write_json
 from dynaconv.train.checkpoint_file import read_checkpoint
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.processes import is_first_process

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dynaconv.atomic import write_json
 from dynaconv.errors import RunFolderError
-from dynaconv.train.atomic import write_json
 from dynaconv.train.run_folder import RunFolder
 
 __all__ = ["RunResult"]

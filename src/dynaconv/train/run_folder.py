@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from dynaconv.atomic import write_json
 from dynaconv.errors import CheckpointError, RunFolderError
-from dynaconv.train.atomic import write_json
 from dynaconv.train.checkpoint_file import read_checkpoint
 from dynaconv.train.config import TrainConfig
 from dynaconv.train.config_file import load_config, save_config

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
 
+from dynaconv.convert.checkpoints.safetensors_file import read_safetensors
 from dynaconv.convert.checkpoints.source import State
-from dynaconv.errors import ArgumentError, CheckpointError, MissingExtraError
+from dynaconv.errors import ArgumentError, CheckpointError
 
 __all__ = ["as_state", "read_state", "unwrapped"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module", "weights")
+# What torch and zipfile raise on files that are not what they seem; a claimed size too large for the machine among it.
+_DAMAGES = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OSError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    BadZipFile,
+    MemoryError,
+    OverflowError,
+    struct.error,
+)
 
 
 def read_state(path: str | Path) -> State:
@@ -29,7 +48,7 @@ def read_state(path: str | Path) -> State:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(path, "no such file")
-    return unwrapped(_safetensors(path) if path.suffix == ".safetensors" else _torch(path), path)
+    return unwrapped(read_safetensors(path) if path.suffix == ".safetensors" else _torch(path), path)
 
 
 def unwrapped(found: object, path: str | Path = "state dict") -> State:
@@ -55,6 +74,7 @@ def unwrapped(found: object, path: str | Path = "state dict") -> State:
 
 def _torch(path: Path) -> Any:
     try:
+        _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -64,21 +84,18 @@ def _torch(path: Path) -> Any:
         raise CheckpointError(
             path, f"refused: it {reason}; save the state dict alone with torch.save or safetensors"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, OSError, TypeError, AttributeError) as error:
+    except _DAMAGES as error:
         raise CheckpointError(path, "is damaged or not a PyTorch checkpoint") from error
 
 
-def _safetensors(path: Path) -> State:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingExtraError("safetensors", "train") from error
-    try:
-        found: State = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(path, "is damaged or not a safetensors file") from error
-    return found
+def _check_archive(path: Path) -> None:
+    """Raise for a zip archive that unfolds to more than its own size; PyTorch writes none."""
+    if not is_zipfile(path):
+        return
+    with ZipFile(path) as archive:
+        claimed = sum(entry.file_size for entry in archive.infolist())
+    if claimed > path.stat().st_size:
+        raise CheckpointError(path, f"refused: it unfolds to {claimed:,} bytes, more than the file has")
 
 
 def as_state(given: str | Path | Mapping[str, Any]) -> State:
