@@ -146,7 +146,7 @@ class FourierKernels(nn.Module):
         factor = self.local_scale if self.local is not None and self.local_activation == "sigmoid" else 1.0
         values = self.spectrum.to(torch.promote_types(dtype, torch.float32)) * (self.scale * factor)
         if self.kept is not None:
-            zeros = values.new_zeros(self.spectra, self.runs.numel(), 2)
+            zeros = values.new_zeros(self.spectra, self.runs.numel() // 2, 2)
             values = zeros.index_copy(1, self.kept, values)
         return values.reshape(self.spectra, self.rows, -1, 2).transpose(1, 2).contiguous()
 
@@ -194,7 +194,7 @@ class FourierKernels(nn.Module):
         return rows.flatten(2, 3) @ columns.flatten(3)
 
     def _local_factors(self, context: Tensor) -> Tensor:
-        """`context: (B, g, I/g, C)` → the matrix of each group, `(B, g, O/g·k1, I/g·k2)`, but for the sigmoid's scale."""
+        """`context: (B, g, I/g, C)` → the matrix of each group, `(B, g, O/g·k1, I/g·k2)`; the sigmoid's not scaled."""
         assert self.local is not None
         width = self.shape[3]
         # Vectors of a row's taps side by side meet contexts on a diagonal of taps.

@@ -150,21 +150,8 @@ class FDConv2d(DynamicConv):
             device=device,
             dtype=dtype,
         )
-        if in_channels % check_size("band_groups", band_groups):
-            raise ArgumentError("band_groups", band_groups, f"a divisor of in_channels={in_channels}")
-        if check_size("band_kernel", band_kernel) % 2 == 0:
-            raise ArgumentError("band_kernel", band_kernel, "an odd integer")
-        self.band_gates = None
-        if self.bands:
-            self.band_gates = BandGates(
-                in_channels,
-                len(self.bands) + low_band_gate,
-                groups=band_groups,
-                kernel_size=band_kernel,
-                activation=band_activation,
-                device=device,
-                dtype=dtype,
-            )
+        gated = len(self.bands) + low_band_gate if self.bands else 0
+        self.band_gates = _band_gates(in_channels, gated, band_groups, band_kernel, band_activation, device, dtype)
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """Gates that are one at the start, and the context of the local factors.
@@ -196,6 +183,26 @@ class FDConv2d(DynamicConv):
         if "bands" in coefficients:
             x = modulate_bands(x, coefficients["bands"], self.bands, as_published=self.as_published)
         return ops.conv(x, self.assemble(coefficients), self.spec)
+
+
+def _band_gates(
+    in_channels: int,
+    bands: int,
+    groups: int,
+    kernel_size: int,
+    activation: GateActivation,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> BandGates | None:
+    """Checked gates of so many bands, `None` of none."""
+    if in_channels % check_size("band_groups", groups):
+        raise ArgumentError("band_groups", groups, f"a divisor of in_channels={in_channels}")
+    if check_size("band_kernel", kernel_size) % 2 == 0:
+        raise ArgumentError("band_kernel", kernel_size, "an odd integer")
+    if not bands:
+        return None
+    options = {"groups": groups, "kernel_size": kernel_size}
+    return BandGates(in_channels, bands, **options, activation=activation, device=device, dtype=dtype)
 
 
 def _gate_counts(spec: ConvSpec) -> dict[str, int]:
