@@ -45,13 +45,13 @@ class _Work:
 
 # Fitted to the times of the benchmark's shapes on two cores with AVX-512, by non-negative least squares of the ratio.
 _FORWARD = {
-    "native": _Work(0.77, 5.2, 1.1, bank=0.2, maps=0.8, calls=12),
+    "native": _Work(0.72, 5.0, 0.6, bank=0.26, maps=1.5, calls=21),
     "per_sample": _Work(0.78, 1.0, kernels=2.4, bank=0.4, by_block=True, maps=1.8, calls=12, calls_per_sample=2),
     "grouped": _Work(0.84, 0.3, kernels=1.65, bank=0.43, by_block=True, maps=1.4, calls=13),
     "patches": _Work(1.7, kernels=0.8, columns=0.68, bank=0.45, maps=0.7, calls=12, calls_per_group=0.022),
 }
 _BACKWARD = {
-    "native": _Work(1.56, 14, 7.6, bank=4.75, maps=2.0, calls=8),
+    "native": _Work(1.6, 14, 4.4, bank=5.2, maps=3.3, calls=24),
     "per_sample": _Work(1.9, kernels=6.5, bank=3.25, by_block=True, maps=2.75, calls=30, calls_per_sample=12),
     "grouped": _Work(1.7, kernels=7.0, bank=2.75, by_block=True, maps=3.25, calls=29),
     "patches": _Work(3.6, kernels=3.2, columns=3.0, bank=2.75, maps=1.6, calls=22, calls_per_group=0.04),
