@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,7 +23,8 @@ def frequency_order(rows: int, columns: int, *, in_float32: bool = False) -> Ten
     """
     if in_float32:
         f = torch.cartesian_prod(torch.fft.fftfreq(rows).float(), torch.fft.rfftfreq(columns).float())
-        return torch.norm(f, dim=-1).sort(stable=True).indices
+        rounded: Tensor = torch.linalg.vector_norm(f, dim=-1)
+        return rounded.sort(stable=True).indices
     # Frequencies are i / rows and j / columns: times both sizes, their squares are integers.
     i = torch.arange(rows)
     i = torch.minimum(i, rows - i) * columns
@@ -177,7 +180,8 @@ class FourierKernels(nn.Module):
         if local is not None:
             weight = weight * self._local_factors(local.reshape(batch, g, in_per_group, -1))
         weight = weight.reshape(batch, out_channels, height, in_per_group, width)
-        return weight.transpose(2, 3).contiguous()
+        laid_out: Tensor = weight.transpose(2, 3).contiguous()
+        return laid_out
 
     def _gate_factors(
         self, batch: int, like: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None
@@ -209,6 +213,6 @@ def _scale(smallness: int, num_kernels: int, spectra: int, kept: float, as_publi
     """What makes a kernel of the stored spectra under gates of one."""
     if not as_published:
         # The numbers' variance is that of all frequencies together.
-        return smallness / spectra / kept**0.5
+        return smallness / spectra / sqrt(kept)
     # The authors' gates are divided by their number; only whole spectra make up for it.
     return float(smallness) if kept == 1 else 1 / (num_kernels * spectra)

@@ -160,7 +160,7 @@ class FDConv2d(DynamicConv):
         "bands": (B, G, J, H, W)}`, as far as the layer has them.
         """
         context = global_average(x)
-        found = self.modulation(context)
+        found: dict[str, Tensor] = self.modulation(context)
         if self.local is not None:
             found["local"] = self.local(context)
         if self.band_gates is not None:

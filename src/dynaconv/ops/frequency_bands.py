@@ -68,7 +68,8 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
 
 def _gated(x: Tensor, gate: Tensor) -> Tensor:
     """`(B, C, H, W)` times `(B, G, H, W)`."""
-    return (x.unflatten(1, (gate.shape[1], -1)) * gate.unsqueeze(2)).flatten(1, 2)
+    by_group: Tensor = x.unflatten(1, (gate.shape[1], -1)) * gate.unsqueeze(2)
+    return by_group.flatten(1, 2)
 
 
 def _parts(x: Tensor, edges: Sequence[int]) -> list[Tensor]:

@@ -51,7 +51,7 @@ def centre_product(x: Tensor, matrix: Tensor, spec: ConvSpec) -> Tensor:
 
 def fuse(maps: Tensor, matrices: Tensor) -> Tensor:
     """Each group of channels of `maps: (B, g·L, *S)` times its sample's matrix of `matrices: (B, g, L, L)`."""
-    by_group = maps.flatten(2).unflatten(1, matrices.shape[1:3])
+    by_group: Tensor = maps.flatten(2).unflatten(1, matrices.shape[1:3])
     return (matrices.to(maps.dtype) @ by_group).reshape(maps.shape)
 
 

@@ -31,7 +31,7 @@ _BAND = re.compile(r"FBM\.freq_weight_conv_list\.(\d+)\.(weight|bias)")
 def _rename(state: State, model: nn.Module) -> State:
     """Their names as ours, for a network with FDConv inside, or a layer; ordinary weights become spectra."""
     layers = {f"{name}." if name else "": m for name, m in model.named_modules() if isinstance(m, FDConv2d)}
-    renamed = {}
+    renamed: State = {}
     for prefix, layer in layers.items():
         inner = {key.removeprefix(prefix): state.pop(key) for key in [*state] if key.startswith(prefix)}
         renamed |= {f"{prefix}{name}": value for name, value in _layer(inner, layer).items()}
