@@ -160,6 +160,18 @@ def test_list_and_info(capsys: pytest.CaptureFixture[str]) -> None:
     failure(capsys, "info", "--jsn")
 
 
+def test_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "kernel_weighted_cnn", "--size", "32"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["layer", "kind", "parameters", "multiply-adds", "assembly"]
+    assert lines[-1].split() == ["total", "1,321,125", "242,012,800", "0"]
+    assert main(["profile", "resnet18", "--conv", "dyconv", "--size", "64", "--classes", "10", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["assembly"] == sum(layer["assembly"] for layer in found["layers"]) > 40_000_000
+    assert main(["profile", "odconv9x_resnet18"]) == 2
+    assert "name='odconv9x_resnet18': expected one of" in capsys.readouterr().err
+
+
 def test_list_and_info_work_without_extras() -> None:
     program = (
         "import sys\n"
