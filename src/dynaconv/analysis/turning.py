@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dynaconv.analysis.evaluating import evaluating
+from dynaconv.layers.evaluating import evaluating
 from dynaconv.analysis.rotation import rotate
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.layers import DynamicConv

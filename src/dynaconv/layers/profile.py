@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dynaconv.kernels import Kernel
 from dynaconv.layers.base import DynamicConv
 from dynaconv.layers.columns import columns
+from dynaconv.layers.evaluating import evaluating
 
 __all__ = ["LayerProfile", "Profile", "profile"]
 
@@ -86,7 +87,7 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     counter = FlopCounterMode(display=False)
     convolutions: dict[DynamicConv, tuple[int, int]] = {}
     # Gradients stay on: the counter's module hooks expect the graph of whatever requires one.
-    with _evaluating(model), _counting(model, counter, convolutions), counter:
+    with evaluating(model), _counting(model, counter, convolutions), counter:
         model(x)
     flops = {
         name.removeprefix(type(model).__name__ + "."): sum(ops.values()) for name, ops in counter.flop_counts.items()
@@ -101,18 +102,6 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     own, assembly = (sum(counts) for counts in zip((0, 0), *convolutions.values(), strict=True))
     macs = counter.get_total_flops() // 2 + own
     return Profile(sum(p.numel() for p in model.parameters()), macs, assembly, tuple(layers))
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and back to the mode that every part was in."""
-    training = {module: module.training for module in model.modules()}
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
 
 
 @contextmanager
