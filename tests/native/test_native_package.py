@@ -47,7 +47,8 @@ def test_the_wheel_is_for_this_platform_and_brings_the_kernels(dist: Path, tmp_p
     (wheel,) = dist.glob("*.whl")
     assert "-py3-none-" in wheel.name
     assert "-any" not in wheel.name
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as opened:
+        names = opened.namelist()
     assert {"dynaconv/native/_fused.so", "dynaconv/py.typed"} <= set(names)
     assert not [name for name in names if name.endswith((".cpp", ".h"))]
     assert install(wheel, tmp_path).returncode == 0
@@ -58,7 +59,8 @@ def test_the_wheel_is_for_this_platform_and_brings_the_kernels(dist: Path, tmp_p
 
 def test_the_source_distribution_holds_sources_alone(dist: Path) -> None:
     (archive,) = dist.glob("*.tar.gz")
-    names = {name.split("/", 1)[1] for name in tarfile.open(archive).getnames() if "/" in name}
+    with tarfile.open(archive) as opened:
+        names = {name.split("/", 1)[1] for name in opened.getnames() if "/" in name}
     assert {"LICENSE", "hatch_build.py", "native/build.py", "native/tile.h", "native/selfcheck/main.cpp"} <= names
     assert not [name for name in names if name.endswith(".so")]
 
