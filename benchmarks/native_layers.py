@@ -55,6 +55,30 @@ NETWORKS = {
         Layer(128, 256, 1, 2, 8),
         Layer(256, 512, 1, 2, 16),
     ],
+    "resnet50": [
+        Layer(64, 64, 1, 1, 4),
+        Layer(256, 64, 1, 1, 4, 2),
+        Layer(64, 64, 3, 1, 4, 3),
+        Layer(64, 256, 1, 1, 4, 4),
+        Layer(256, 128, 1, 1, 4),
+        Layer(128, 128, 3, 2, 4),
+        Layer(256, 512, 1, 2, 4),
+        Layer(128, 512, 1, 1, 8, 4),
+        Layer(512, 128, 1, 1, 8, 3),
+        Layer(128, 128, 3, 1, 8, 3),
+        Layer(512, 256, 1, 1, 8),
+        Layer(256, 256, 3, 2, 8),
+        Layer(512, 1024, 1, 2, 8),
+        Layer(256, 1024, 1, 1, 16, 6),
+        Layer(1024, 256, 1, 1, 16, 5),
+        Layer(256, 256, 3, 1, 16, 5),
+        Layer(1024, 512, 1, 1, 16),
+        Layer(512, 512, 3, 2, 16),
+        Layer(1024, 2048, 1, 2, 16),
+        Layer(512, 2048, 1, 1, 32, 3),
+        Layer(2048, 512, 1, 1, 32, 2),
+        Layer(512, 512, 3, 1, 32, 2),
+    ],
     "mobilenetv2": [
         Layer(32, 32, 3, 1, 2, depthwise=True),
         Layer(16, 96, 1, 1, 2),
@@ -184,27 +208,38 @@ def contest(layer: Layer, options: argparse.Namespace) -> tuple[float, float, fl
     return static, times["forward"], static_step, times["step"]
 
 
-def main() -> None:
-    """Print the table and the network's totals."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(description: str | None) -> argparse.Namespace:
+    """The options of the command line, once the number of threads follows them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=list(NETWORKS), default="resnet18")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--experts", type=int, default=4)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--size", type=int, default=128, help="the images' side (default: 128)")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--cpu-time", action="store_true")
     options = parser.parse_args()
     if options.cpu_time:
         torch.set_num_threads(1)
+    return options
+
+
+def title(layer: Layer, size: int) -> str:
+    """A layer, how often it occurs and on which map."""
+    kernel = f"{layer.kernel}x{layer.kernel}/{layer.stride}"
+    place = f"at {size // layer.shrink}{' depthwise' * layer.depthwise}"
+    return f"{layer.count} x {layer.inputs}>{layer.outputs} {kernel} {place}"
+
+
+def main() -> None:
+    """Print the table and the network's totals."""
+    options = parse(__doc__)
     print(f"native: {native.status()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options}")
     print(f"{'layer':34} {'static':>8} {'fused':>8} {'ratio':>6} | {'step':>8} {'fused':>8} {'ratio':>6}   ms")
     totals = [0.0] * 4
     for layer in NETWORKS[options.network]:
         times = contest(layer, options)
         totals = [total + layer.count * value for total, value in zip(totals, times, strict=True)]
-        name = f"{layer.inputs}>{layer.outputs} {layer.kernel}x{layer.kernel}/{layer.stride}"
-        place = f"at {options.size // layer.shrink}{' depthwise' * layer.depthwise}"
-        print(row(f"{layer.count} x {name} {place}", times))
+        print(row(title(layer, options.size), times))
     print(row("all layers", totals))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.native.library import Problem, library, status
+from dynaconv.native.library import Problem, library, why_off
 from dynaconv.spec import ConvSpec
 
 __all__ = ["call", "channels_last", "empty_map", "plain", "problem_of", "reasons_against"]
@@ -23,8 +23,9 @@ def reasons_against(spec: ConvSpec, dtype: str, device: str, *dtypes: str) -> tu
         device: the device's type.
         *dtypes: the types that the kernels know.
     """
+    off = why_off()
     facts = {
-        f"native kernels are {status()}": status().state != "on",
+        f"native kernels are {off}": off != "",
         f"padding_mode={spec.padding_mode!r}: only zeros": spec.padding_mode != "zeros",
         f"{dtype} on {device}: only {' and '.join(dtypes)} on the CPU": dtype not in dtypes or device != "cpu",
     }

@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from dynaconv.errors import AlgorithmError, ArgumentError
 
-__all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status"]
+__all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status", "why_off"]
 
 PATH = Path(__file__).with_name("_fused.so")
 INTERFACE_VERSION = 2
@@ -103,6 +105,12 @@ def status() -> Status:
     """Whether the fused kernels run, with which instruction set, or why not."""
     found, loaded = _loaded()
     return loaded if found is None else Status("on", instruction_set=found.dynaconv_isa().decode())
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # has no annotations
+def why_off() -> str:
+    """The status where the fused kernels do not run, else nothing; a compiler takes it as it is while tracing."""
+    return str(status()) if status().state != "on" else ""
 
 
 def available() -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.ops.geometry import spec_from_numbers
+from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
 
 __all__ = ["Operator", "recomputed"]
@@ -98,6 +99,16 @@ def _spec(operator: Operator, tensors: Tensors, numbers: Sequence[int]) -> ConvS
     return spec_from_numbers(int(x.shape[1]), shape, tuple(int(n) for n in numbers))
 
 
+def _memory_format(x: Tensor) -> torch.memory_format:
+    """How a library operator lays out what has the input's shape: as the input, whatever the algorithm prefers.
+
+    A compiler knows the layout before the algorithm is chosen.
+    """
+    if not is_channels_last(x):
+        return torch.contiguous_format
+    return torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+
+
 def _differentiable_gradients(
     operator: Operator, gradient: Tensor, tensors: Tensors, numbers: Sequence[int], wanted: list[bool]
 ) -> list[Tensor | None]:
@@ -124,26 +135,36 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
         # A library operator returns tensors alone: an empty one stands for no gradient.
         return [gradient.new_empty(0) if g is None else g for g in found]
 
+    def forward_laid_out(*arguments: Any) -> Tensor:
+        return forward(*arguments).contiguous(memory_format=_memory_format(arguments[0]))
+
+    def backward_laid_out(gradient: Tensor, *arguments: Any) -> list[Tensor]:
+        to_x, *others = backward(gradient, *arguments)
+        if to_x.dim() == gradient.dim():
+            to_x = to_x.contiguous(memory_format=_memory_format(arguments[0]))
+        return [to_x, *(other.contiguous() for other in others)]
+
     def shape_of_output(*arguments: Any) -> Tensor:
         *tensors, numbers, _ = arguments
         x, spec = tensors[0], _spec(operator, tensors, numbers)
-        y: Tensor = x.new_empty(x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
-        return y
+        shape = (x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_memory_format(x))
 
     def shapes_of_gradients(gradient: Tensor, *arguments: Any) -> list[Tensor]:
         tensors, wanted = arguments[:count], arguments[-1]
+        layouts = [_memory_format(tensors[0]), *(torch.contiguous_format,) * (count - 1)]
         return [
-            gradient.new_empty(0) if t is None or not w else torch.empty_like(t, memory_format=torch.contiguous_format)
-            for t, w in zip(tensors, wanted, strict=True)
+            gradient.new_empty(0) if t is None or not w else torch.empty_like(t, memory_format=layout)
+            for t, w, layout in zip(tensors, wanted, layouts, strict=True)
         ]
 
     forward_op = torch.library.custom_op(
-        f"dynaconv::{operator.NAME}", forward, mutates_args=(), schema=f"({geometry}) -> Tensor"
+        f"dynaconv::{operator.NAME}", forward_laid_out, mutates_args=(), schema=f"({geometry}) -> Tensor"
     )
     forward_op.register_fake(shape_of_output)
     backward_op = torch.library.custom_op(
         f"dynaconv::{operator.NAME}_gradients",
-        backward,
+        backward_laid_out,
         mutates_args=(),
         schema=f"(Tensor gradient, {geometry}, bool[] wanted) -> Tensor[]",
     )
