@@ -133,7 +133,7 @@ CASES: tuple[LayerCase, ...] = (
     *cases("kernel_warehouse", label="2x", budget=2, temperature=0.4, cell_ratio=0.5, only=("plain", "groups", "1d")),
     *cases("kernel_warehouse", label="1d4x", budget=0.25, cell_ratio=0.5, norm="layer", only=("plain", "3d")),
     *cases("kernel_warehouse", label="taps", spatial_partition=False, cell_ratio=0.5, norm=None, only=("strided",)),
-    *cases("fdconv", num_kernels=5, bands=()),
+    *cases("fdconv", num_kernels=5),
     *cases(
         "fdconv",
         label="all options",

@@ -8,11 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dynaconv import ops
 from dynaconv.coefficients import BandGates, BranchNorm, GateActivation, KernelModulation, LocalModulation
 from dynaconv.context import global_average
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import DenseKernel, FourierKernels
+from dynaconv.kernels import DenseKernel, FourierKernels, Kernel
 from dynaconv.layers.base import DynamicConv, check_size
 from dynaconv.ops.checks import check_input
 from dynaconv.ops.frequency_bands import modulate_bands
@@ -172,17 +171,13 @@ class FDConv2d(DynamicConv):
         parts = (coefficients.get(name) for name in ("taps", "inputs", "outputs", "local"))
         return DenseKernel(self.kernels(coefficients["kernels"], *parts), self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`x: (B, I, H, W)` → `(B, O, H_out, W_out)`; not the base class's, for the input itself is weighted too.
-
-        Raises:
-            ArgumentError: `x` does not fit; ShapeError for its rank and channels.
-        """
+    def operands(self, x: Tensor) -> tuple[Tensor, Kernel, ConvSpec]:
+        """The input under its band gates, with the kernel that the input itself asks for."""
         check_input(x, self.spec)
         coefficients = self.coefficients(x)
         if "bands" in coefficients:
             x = modulate_bands(x, coefficients["bands"], self.bands, as_published=self.as_published)
-        return ops.conv(x, self.assemble(coefficients), self.spec)
+        return x, self.assemble(coefficients), self.spec
 
 
 def _band_gates(
