@@ -19,13 +19,32 @@ from dynaconv.models.published.dyconv import dyconv_network
 from dynaconv.models.published.odconv import odconv_network
 from dynaconv.models.seeds import SEEDS
 
-__all__ = ["FORMS", "METHODS", "PASSES", "NetworkCase", "build", "images", "network_cases", "settle"]
+__all__ = ["FORMS", "METHODS", "PASSES", "PUBLISHED", "NetworkCase", "build", "images", "network_cases", "settle"]
 
 FORMS = ("static", "ours", "grouped")
 PASSES = ("inference", "training")
 # Whole networks as published, from a backbone's name and the number of experts.
 METHODS: Mapping[str, Callable[[str, int], nn.Module]] = MappingProxyType(
     {"odconv": odconv_network, "dyconv": dyconv_network, "condconv": condconv_network}
+)
+# Published networks of the other methods, blocks and heads, and what each is compared with.
+PUBLISHED: Mapping[str, str] = MappingProxyType(
+    {
+        "kw1x_resnet18": "resnet18",
+        "kw4x_resnet18": "resnet18",
+        "dcd_resnet18": "resnet18",
+        "lgcf_resnet18": "resnet18",
+        "rfa_resnet18": "resnet18",
+        "rfcbam_resnet18": "resnet18",
+        "rfca_resnet18": "resnet18",
+        "fdconv_resnet50": "resnet50",
+        "rednet50": "resnet50",
+        "cbam_resnet50": "resnet50",
+        "bam_resnet50": "resnet50",
+        "gsop1_channel_resnet50": "resnet50",
+        "gsop2_channel_resnet50": "resnet50",
+        "isqrt_resnet50": "resnet50",
+    }
 )
 _LEAST_GRADIENT_BATCH = 2  # one sample says nothing of the spread inside an attention branch
 
@@ -35,8 +54,9 @@ class NetworkCase:
     """One network at one batch and image size.
 
     Attributes:
-        network: a backbone, or one of the library's own networks.
-        method: how its convolutions are replaced; `"seed"` for the library's own networks.
+        network: a backbone, one of the library's own networks, or a published one.
+        method: how its convolutions are replaced; `"seed"` for the library's own networks, `"published"` for those of
+            `PUBLISHED`.
         experts: K; 0 where the method has none.
         batch: B.
         size: height and width of the images.
@@ -68,8 +88,8 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     """What is measured.
 
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
-    machine; the most used one also at other batches and image sizes; the library's own networks as their authors
-    trained them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a
+    machine; the most used one also at other batches and image sizes; a published network of every other method and of
+    the blocks and heads; the library's own networks as their authors trained them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a
     desktop. At batch 1 training is left out: the published attention of ODConv cannot take one sample.
 
     Args:
@@ -86,10 +106,12 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
         NetworkCase("resnet18", "odconv", 4, 1, 128, passes=("inference",)),
         NetworkCase("resnet18", "odconv", 4, 8, 128),
         NetworkCase("resnet18", "odconv", 4, 128, 128, forms=("static", "ours")),
+        NetworkCase("resnet18", "odconv", 4, 1, 224, passes=("inference",)),
         NetworkCase("resnet18", "odconv", 4, 8, 224),
         NetworkCase("resnet18", "odconv", 16, 8, 128),
     )
-    return (headline, *(case for case in whole if case != headline), *growth, *seeds)
+    published = tuple(NetworkCase(name, "published", 0, 16, 128, forms=("static", "ours")) for name in PUBLISHED)
+    return (headline, *(case for case in whole if case != headline), *growth, *published, *seeds)
 
 
 def build(case: NetworkCase, form: str) -> nn.Module:
@@ -104,6 +126,8 @@ def build(case: NetworkCase, form: str) -> nn.Module:
     if case.method == "seed":
         conv = "static" if form == "static" else None
         model = create_model(case.network, conv=conv)
+    elif case.method == "published":
+        model = backbone(PUBLISHED[case.network]) if form == "static" else create_model(case.network)
     else:
         model = backbone(case.network) if form == "static" else METHODS[case.method](case.network, case.experts)
     return grouped_form(model) if form == "grouped" else model
