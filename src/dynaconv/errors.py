@@ -10,8 +10,10 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "ConfigError",
+    "ConversionError",
     "DataError",
     "DynaconvError",
+    "ExportError",
     "MissingExtraError",
     "NonFiniteLossError",
     "RunFolderError",
@@ -59,6 +61,15 @@ class ConfigError(DynaconvError):
     """A configuration or command line is wrong as a whole; the message says which key and what is allowed."""
 
 
+class ConversionError(DynaconvError, RuntimeError):
+    """A converted layer, or a converted model where `layer` is empty, does not compute what it did before."""
+
+    def __init__(self, layer: str, problem: str) -> None:
+        super().__init__(f"{layer}: {problem}" if layer else problem)
+        self.layer = layer
+        self.problem = problem
+
+
 class DataError(DynaconvError):
     """A data file is missing, truncated or not what it should be.
 
@@ -78,6 +89,14 @@ class CheckpointError(DynaconvError):
         super().__init__(f"{path}: {problem}")
         self.path = Path(path)
         self.problem = problem
+
+
+class ExportError(DynaconvError):
+    """A model cannot be exported, or the exported model differs from it: then `largest` says how far."""
+
+    def __init__(self, problem: str, largest: float | None = None) -> None:
+        super().__init__(problem)
+        self.largest = largest
 
 
 class RunFolderError(DynaconvError):
