@@ -15,6 +15,7 @@ _EXAMPLES = """\
   dynaconv train --data digits --model kernel_weighted_cnn --width 0.25 --epochs 10 --out runs/first
   dynaconv train --data digits --model kernel_weighted_cnn --conv static --width 0.25 --out runs/twin
   dynaconv train --config recipes/fashion_mnist_quick.yaml --seed 1 --out runs/fashion-1
+  dynaconv train --data cifar10 --model resnet18 --weights resnet18.pth --convert odconv --lr 0.001 --out runs/tuned
   dynaconv train --config runs/first/config.yaml --resume
 """
 _INTERRUPTED = 130

@@ -9,6 +9,7 @@ from dynaconv.train.evaluate import Evaluation, evaluate, load_model
 from dynaconv.train.fit import fit
 from dynaconv.train.interrupt import TrainingInterrupted
 from dynaconv.train.result import RunResult
+from dynaconv.train.run_info import run_info
 
 __all__ = [
     "Evaluation",
@@ -20,5 +21,6 @@ __all__ = [
     "fit",
     "load_config",
     "load_model",
+    "run_info",
     "save_config",
 ]

@@ -14,6 +14,7 @@ __all__ = ["GROUPS", "TrainConfig"]
 GROUPS = {
     "data": "what is learned",
     "model": "the network",
+    "start": "fine-tuning: what the network starts from, and what of it learns",
     "training": "how long, in what portions",
     "optimizer": "how the weights move",
     "schedule": "how the learning rate changes",
@@ -111,6 +112,29 @@ class TrainConfig:
     )
     width: float = _option(1.0, "model", number(above=0), "factor on the network's channels")
 
+    weights: str | None = _option(
+        None,
+        "start",
+        optional(text(), "for a fresh start"),
+        "file of weights to start from (.safetensors, .pth, .pt); a classifier of other classes starts afresh",
+    )
+    convert: str | None = _option(
+        None,
+        "start",
+        optional(text(), "to train the network as it is"),
+        "method that takes the place of the network's convolutions, started so that its outputs stay what they are",
+    )
+    convert_options: dict[str, int | float | str | bool | None] = field(
+        default_factory=dict,
+        metadata={"group": "start", "rule": _OPTIONS, "help": "options of that method, as '{num_kernels: 2}'"},
+    )
+    freeze_inherited: bool = _option(
+        False,
+        "start",
+        Rule("true or false", lambda v: isinstance(v, bool)),
+        "train nothing but what makes coefficients, and a classifier that starts afresh",
+    )
+
     epochs: int = _option(10, "training", integer(1), "passes over the training images")
     batch_size: int = _option(32, "training", integer(1), "images per step, over all devices together")
     seed: int = _option(0, "training", integer(0), "decides initial weights, order and augmentation")
@@ -153,6 +177,15 @@ class TrainConfig:
     optimizer: str = _option("adam", "optimizer", one_of("adam", "adamw", "sgd"), "adam, adamw or sgd")
     lr: float = _option(1e-3, "optimizer", number(above=0), "learning rate; with a schedule, its peak")
     weight_decay: float = _option(0.0, "optimizer", number(least=0), "weight decay")
+    decay: str = _option(
+        "all",
+        "optimizer",
+        one_of("all", "weights"),
+        "what decays: everything, or kernels and matrices but no biases and normalisations (weights)",
+    )
+    attention_lr: float = _option(
+        1.0, "optimizer", number(above=0), "factor on the learning rate of the parameters that make coefficients"
+    )
     momentum: float = _option(0.9, "optimizer", number(least=0, below=1), "momentum of sgd")
     nesterov: bool = _option(False, "optimizer", Rule("true or false", lambda v: isinstance(v, bool)), "Nesterov's sgd")
     betas: tuple[float, float] = _option((0.9, 0.999), "optimizer", _BETAS, "decay rates of adam and adamw")
@@ -206,6 +239,8 @@ class TrainConfig:
             )
         if self.strategy.startswith("ddp") and any(w in self.strategy for w in ("spawn", "fork", "notebook")):
             raise ArgumentError("strategy", self.strategy, "ddp, fsdp or another one that starts whole programs")
+        if self.convert_options and self.convert is None:
+            raise ConfigError("convert_options need convert, the method that they are for")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ConfigError("nesterov=True needs optimizer='sgd' and momentum > 0")
 

@@ -55,7 +55,7 @@ def load_model(out: str | Path, *, model: nn.Module | None = None, data: ImageDa
     if model is None:
         from dynaconv.train.networks import build_network
 
-        model = build_network(config, data or _images(config))
+        model = build_network(config, data or _images(config), start=False)
     weights = RunFolder(out).weights
     try:
         model.load_state_dict(load_weights(weights))

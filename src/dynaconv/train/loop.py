@@ -16,6 +16,7 @@ from dynaconv.train.batches import Position
 from dynaconv.train.callbacks import History, TrackPosition
 from dynaconv.train.checkpoints import CheckedFiles, Checkpoints
 from dynaconv.train.config import TrainConfig
+from dynaconv.train.frozen import KeepFrozenNorms, frozen_norms
 from dynaconv.train.images_module import ImagesModule
 from dynaconv.train.interrupt import StopRequest, TrainingInterrupted
 from dynaconv.train.lightning_api import (
@@ -87,6 +88,8 @@ def train(
     task = Classification(config, data, model)
     if anneals(config, model):
         callbacks.append(AnnealTemperature(config, model, task.batches_per_epoch, position))
+    if frozen_norms(model):
+        callbacks.append(KeepFrozenNorms(model))
     images = ImagesModule(config, data, position)
     with quiet(), stop.listening():
         trainer = make_trainer(

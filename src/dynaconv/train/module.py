@@ -104,7 +104,7 @@ class Classification(LightningModule):
 
     def configure_optimizers(self) -> OptimizerConfig:
         """Optimiser and per-step schedule."""
-        optimizer = make_optimizer(self.config, self.model.parameters())
+        optimizer = make_optimizer(self.config, self.model)
         steps = math.ceil(self.batches_per_epoch / self.config.accumulate)
         schedule = LambdaLR(optimizer, rate_factor(self.config, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

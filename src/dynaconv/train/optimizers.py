@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from torch.nn import Parameter
+from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from dynaconv.train.config import TrainConfig
+from dynaconv.train.parameter_groups import parameter_groups
 
 __all__ = ["make_optimizer", "rate_factor"]
 
@@ -17,11 +18,12 @@ _ONECYCLE_START = 1 / 25
 _ONECYCLE_END = 1e-5
 
 
-def make_optimizer(config: TrainConfig, parameters: Iterable[Parameter]) -> Optimizer:
-    """The optimiser that `config` names, over `parameters`."""
+def make_optimizer(config: TrainConfig, model: nn.Module) -> Optimizer:
+    """The optimiser that `config` names, over what learns in `model`."""
+    groups = parameter_groups(config, model)
     if config.optimizer == "sgd":
         return SGD(
-            parameters,
+            groups,
             lr=config.lr,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
@@ -29,7 +31,7 @@ def make_optimizer(config: TrainConfig, parameters: Iterable[Parameter]) -> Opti
         )
     kind = Adam if config.optimizer == "adam" else AdamW
     return kind(
-        parameters,
+        groups,
         lr=config.lr,
         betas=(config.betas[0], config.betas[1]),
         weight_decay=config.weight_decay,

@@ -13,7 +13,7 @@ from dynaconv.convert.checkpoints.source import State
 from dynaconv.convert.checkpoints.sources import SOURCES
 from dynaconv.errors import ArgumentError, CheckpointError
 
-__all__ = ["load_published"]
+__all__ = ["load_published", "misfits"]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -38,15 +38,15 @@ def load_published(model: M, path_or_state_dict: str | Path | Mapping[str, Any],
         raise ArgumentError("source", source, f"one of {', '.join(SOURCES)}")
     where = path_or_state_dict if isinstance(path_or_state_dict, str | Path) else "state dict"
     state = SOURCES[source].rename(as_state(path_or_state_dict), model)
-    problems = _problems(model.state_dict(), state)
+    problems = misfits(model.state_dict(), state)
     if problems:
         raise CheckpointError(where, f"does not fit {type(model).__name__} from {source}: {'; '.join(problems)}")
     model.load_state_dict(state, strict=False)
     return model
 
 
-def _problems(own: State, state: State) -> list[str]:
-    """What keeps a state dict from being loaded."""
+def misfits(own: State, state: State) -> list[str]:
+    """What keeps a state dict from being loaded into a model whose own is given; nothing where nothing does."""
     # Published files leave out what is not learnt: counters of batches, and the temperature.
     needed = [key for key in own if key.rsplit(".", 1)[-1] not in ("num_batches_tracked", "value")]
     shapes = [
