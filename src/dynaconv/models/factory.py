@@ -59,10 +59,33 @@ def create_model(
     check_size("in_channels", in_channels)
     if num_classes is not None:
         check_size("num_classes", num_classes)
-    if name not in SEEDS:
-        if width != 1.0:
-            raise ArgumentError("width", width, f"1 for other networks than {', '.join(SEEDS)}")
-        return _other_than_seed(name, conv, conv_options or {}, num_classes or 1000, in_channels)
+    if name in SEEDS:
+        model: nn.Module = _seed(name, conv, conv_options or {}, num_classes, in_channels, width)
+    elif width == 1.0:
+        model = _other_than_seed(name, conv, conv_options or {}, num_classes or 1000, in_channels)
+    else:
+        raise ArgumentError("width", width, f"1 for other networks than {', '.join(SEEDS)}")
+    # How it was made is kept with it: a saved model tells.
+    model.created = {  # type: ignore[assignment]  # no tensor
+        "name": name,
+        "conv": conv,
+        "conv_options": dict(conv_options or {}),
+        "num_classes": num_classes,
+        "in_channels": in_channels,
+        "width": width,
+    }
+    return model
+
+
+def _seed(
+    name: str,
+    conv: str | None,
+    conv_options: Mapping[str, Any],
+    num_classes: int | None,
+    in_channels: int,
+    width: float,
+) -> nn.Module:
+    """A seed network, as it is or with its convolutions made by another method."""
     if not (isfinite(width) and width > 0):
         raise ArgumentError("width", width, "a finite number > 0")
     description = SEEDS[name]
@@ -71,7 +94,7 @@ def create_model(
     return SequentialCNN(
         description,
         conv=method,
-        conv_options={**own, **(conv_options or {})},
+        conv_options={**own, **conv_options},
         num_classes=num_classes or description.num_classes,
         in_channels=in_channels,
         width=width,
