@@ -32,10 +32,10 @@ docs-published: setup  ## docs/published.md from the published networks
 	$(BIN)/python -m dynaconv.models.published.page docs/published.md
 
 test: setup browser  ## the test suite (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup browser  ## the long tests as well
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
 
 sanitize:  ## the compiled kernels' self-check under sanitizers: addresses, undefined behaviour, data races
 	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/address --flag=-g \
