@@ -5,7 +5,7 @@
 The machine's peak is the speed of a large float32 matrix product, its bandwidth that of a large copy, both measured
 first. A pass can take no less time than its arithmetic takes at the peak, and no less than reading every input and
 writing every result once takes at the bandwidth: that is the roof. Shares are of the peak and count the convolution's
-own arithmetic alone, so that static and dynamic can be compared: mixing the experts is work beside it, which the dynamic
+own arithmetic alone, so that the two can be compared: mixing the experts is work beside it, which the dynamic
 roof allows for. A `*` marks a roof that memory sets. Forward passes find the bank packed; a training step is forward,
 input gradient and bank gradient after a weight update. Options as in native_layers.py, which times the layers.
 """

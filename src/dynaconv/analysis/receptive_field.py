@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dynaconv.layers.evaluating import evaluating
 from dynaconv.analysis.receptive_field_effective import Energies, centre, energies, shortest_span
 from dynaconv.analysis.receptive_field_reach import Reach
 from dynaconv.analysis.receptive_field_trace import Visit, trace
 from dynaconv.errors import ArgumentError, ShapeError
+from dynaconv.layers.evaluating import evaluating
 
 __all__ = ["LayerField", "ReceptiveFields", "receptive_field"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dynaconv.layers.evaluating import evaluating
 from dynaconv.analysis.rotation import rotate
 from dynaconv.errors import ArgumentError, ShapeError
 from dynaconv.layers import DynamicConv
+from dynaconv.layers.evaluating import evaluating
 
 __all__ = ["LayerTurn", "Turning", "turn"]
 

@@ -100,7 +100,7 @@ class NonLocal(AttentionBlock):
         if self.similarity == "concatenation":
             # w · [θ_i, φ_j] is a sum of a part of i and a part of j.
             of_query, of_key = self.w.weight.unflatten(1, (2, -1)).unbind(1)
-            scores = queries @ of_query.mT + (keys @ of_key.mT).mT
+            scores: Tensor = queries @ of_query.mT + (keys @ of_key.mT).mT
             return scores.relu() @ values / keys.shape[1]
         # PyTorch's attention that keeps no N × M matrix asks for a dimension of heads and dense vectors.
         heads = (queries[:, None].contiguous(), keys[:, None].contiguous(), values[:, None].contiguous())

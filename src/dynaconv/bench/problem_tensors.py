@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.dispatch import Problem, Registry
+from dynaconv.errors import ArgumentError
 from dynaconv.kernels import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
 from dynaconv.ops.dense_conv.algorithms import REGISTRY as DENSE
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY as MIXTURE
@@ -64,8 +65,10 @@ def static_twin(kernel: Kernel) -> StaticKernel:
             return StaticKernel(kernel.bank[0])
         case DenseKernel():
             return StaticKernel(kernel.weight[0].clone())
-        case _:
+        case TapwiseKernel():
             return StaticKernel(kernel.weight)
+        case _:
+            raise ArgumentError("kernel", type(kernel).__name__, "a kernel of an operator that is measured")
 
 
 def with_leaves(kernel: Kernel) -> tuple[Kernel, list[Tensor]]:

@@ -57,16 +57,15 @@ class OmniAttention(nn.Module):
             self.shapes["mixture"] = (num_kernels,)
         self.hidden = nn.Linear(spec.in_channels, hidden_dim, bias=False, device=device, dtype=dtype)
         self.norm = branch_norm(norm, hidden_dim, device=device, dtype=dtype)
-        self.heads = nn.ModuleDict(
-            {
-                name: nn.Linear(hidden_dim, torch.Size(shape).numel(), device=device, dtype=dtype)
-                for name, shape in self.shapes.items()
-            }
-        )
+        heads = {
+            name: nn.Linear(hidden_dim, torch.Size(shape).numel(), device=device, dtype=dtype)
+            for name, shape in self.shapes.items()
+        }
+        self.heads = nn.ModuleDict(heads)
         self.temperature = Temperature(temperature, device=device)
-        for layer in (self.hidden, *self.heads.values()):
+        for layer in (self.hidden, *heads.values()):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        for name, head in self.heads.items():
+        for name, head in heads.items():
             nn.init.constant_(head.bias, 0.0 if name == "mixture" else log(gate / (1 - gate)))
 
     def forward(self, context: Tensor) -> dict[str, Tensor]:

@@ -134,7 +134,7 @@ def start_depthwise_separable(layer: DepthwiseSeparableConv2d, conv: nn.Conv2d) 
     pointwise = (outputs[:, :, 0] * share).unflatten(0, (conv.groups, -1)).transpose(1, 2)
     layer.pointwise.weight.data.copy_(pointwise.reshape(layer.pointwise.weight.shape))
     take_over(layer.pointwise.bias, conv.bias)
-    return min(by_input.shape[1:]) == 1
+    return bool(min(by_input.shape[1:]) == 1)
 
 
 @start_from.register

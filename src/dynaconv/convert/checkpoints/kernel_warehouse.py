@@ -71,7 +71,7 @@ def _in_convnext(key: str) -> str:
 
 
 def _without_ones(value: Tensor, like: Tensor | None) -> Tensor:
-    """`value` in the shape of `like` if they differ in dimensions of one number alone, as cells for linear layers do."""
+    """`value` in the shape of `like` if they differ in dimensions of one number alone, as linear cells do."""
     if like is None or [n for n in value.shape if n != 1] != [n for n in like.shape if n != 1]:
         return value
     return value.reshape(like.shape)
