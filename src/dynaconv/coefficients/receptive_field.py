@@ -80,10 +80,10 @@ class CBAMFieldAttention(nn.Module):
         pooled = torch.stack([field.amax(1), field.mean(1)], dim=1)
         (height, width), size = self.kernel_size, field.shape[3:]
         side_by_side = pooled.unflatten(2, (height, width)).permute(0, 1, 4, 2, 5, 3)
-        scores = self.conv(side_by_side.reshape(*pooled.shape[:2], height * size[0], width * size[1]))
-        of_tap = _wide(scores).sigmoid().reshape(-1, 1, size[0], height, size[1], width).permute(0, 1, 3, 5, 2, 4)
+        scores = _wide(self.conv(side_by_side.flatten(4).flatten(2, 3)))
+        of_tap = scores.sigmoid().unflatten(3, (size[1], width)).unflatten(2, (size[0], height))
         # A product of matrices, whose gradients need no other field.
-        amounts = of_channel.unsqueeze(2) @ of_tap.reshape(field.shape[0], 1, field.shape[2:].numel())
+        amounts: Tensor = of_channel.unsqueeze(2) @ of_tap.permute(0, 1, 3, 5, 2, 4).flatten(2)
         return amounts.to(field.dtype).reshape(field.shape)
 
 

@@ -24,4 +24,5 @@ def forward(x: Tensor, weight: Tensor, spec: ConvSpec) -> Tensor:
     # (B, g, I/g·T, P)
     columns = torch.stack(under, dim=2).flatten(3).unflatten(1, (spec.groups, -1)).flatten(2, 3)
     rows = weight.flatten(2).unflatten(1, (spec.groups, -1))
-    return (rows @ columns).reshape(x.shape[0], spec.out_channels, *under[0].shape[2:])
+    y: Tensor = (rows @ columns).reshape(x.shape[0], spec.out_channels, *under[0].shape[2:])
+    return y

@@ -1,4 +1,4 @@
-"""`tapwise_conv` for export: weighted windows are the channels of one static convolution; single channels are summed."""
+"""`tapwise_conv` for export: weighted windows are channels of one static convolution; single channels are summed."""
 
 from __future__ import annotations
 
