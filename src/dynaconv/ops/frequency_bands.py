@@ -80,7 +80,7 @@ def _parts(x: Tensor, edges: Sequence[int]) -> list[Tensor]:
     waves = ((x @ columns).transpose(2, 3) @ rows).transpose(2, 3)
     found = []
     for edge in edges:
-        down, across = (2 * _highest(size, edge) + 1 for size in (height, width))
+        down, across = (2 * (_highest(size, edge) + 1) for size in (height, width))
         half = (waves[..., :down, :across].transpose(2, 3) @ rows[:, :down].T).transpose(2, 3)
         found.append(half @ columns[:, :across].T)
     return found
@@ -92,13 +92,19 @@ def _highest(size: int, edge: int) -> int:
 
 
 def _waves(size: int, highest: int, like: Tensor) -> Tensor:
-    """The constant, then cosine and sine of every frequency up to the highest: orthonormal, `(size, 2·highest + 1)`."""
+    """Cosine and sine of every frequency from none to the highest, `(size, 2·(highest + 1))`.
+
+    The first sine is zero, so that there is a column more than needed but never a matrix without columns; the others
+    are orthonormal.
+    """
     position = torch.arange(size, device=like.device)[:, None]
-    frequency = torch.arange(1, highest + 1, device=like.device)
-    # Whole periods are taken off while the numbers are integers, so that angles are exact.
-    angle = (position * frequency % size).to(like.dtype) * (2 * pi / size)
-    waves = torch.stack([angle.cos(), angle.sin()], dim=2).flatten(1) * (2 / size) ** 0.5
-    return torch.cat([like.new_full((size, 1), size**-0.5), waves], dim=1)
+    frequency = torch.arange(highest + 1, device=like.device)
+    # Whole periods are taken off while the numbers are integers, so that angles are exact. Exporters do not know the
+    # remainder by a size that is free.
+    steps = position * frequency
+    angle = (steps - steps // size * size).to(like.dtype) / size * (2 * pi)
+    length = (torch.where(frequency == 0, 1, 2).to(like.dtype) / size).sqrt()
+    return (torch.stack([angle.cos(), angle.sin()], dim=2) * length[:, None]).flatten(1)
 
 
 def _published_parts(x: Tensor, edges: Sequence[int]) -> list[Tensor]:

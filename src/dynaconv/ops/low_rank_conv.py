@@ -10,8 +10,8 @@ from dynaconv.errors import ArgumentError
 from dynaconv.kernels import DenseKernel, LowRankKernel
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import run as run_dense
+from dynaconv.ops.exported import is_exporting, pixels_at
 from dynaconv.ops.maps import on_map, with_bias
-from dynaconv.ops.slices import is_exporting, slice_at
 from dynaconv.ops.static_conv import pad, static_conv
 from dynaconv.spec import ConvSpec
 
@@ -58,7 +58,7 @@ def fuse(maps: Tensor, matrices: Tensor) -> Tensor:
 def _centres(x: Tensor, spec: ConvSpec) -> Tensor:
     """The pixels under the kernel's centre tap: `(B, I, *S_out)`."""
     if is_exporting("auto"):
-        return slice_at(pad(x, spec), [(k - 1) // 2 for k in spec.kernel_size], spec)
+        return pixels_at(pad(x, spec), [(k - 1) // 2 for k in spec.kernel_size], spec)
     size = spec.output_size(x.shape[2:])
     centre = [d * ((k - 1) // 2) for d, k in zip(spec.dilation, spec.kernel_size, strict=True)]
     starts = [c - before for c, (before, _) in zip(centre, spec.pads, strict=True)]

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from dynaconv.kernels import MixtureKernel
 from dynaconv.ops.checks import check_input, check_kernel
+from dynaconv.ops.exported import is_exporting
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.mixture_conv import exported, operator
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
-from dynaconv.ops.slices import is_exporting
 from dynaconv.ops.static_conv import padded
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
