@@ -121,9 +121,6 @@ def _differentiable_gradients(
 
 def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Callable[..., list[Tensor | None]]]:
     """The forward and the backward pass; opaque to a compiler, plain functions otherwise."""
-    count = len(operator.TENSORS)
-    names = ", ".join(f"Tensor? {name}" for name in operator.TENSORS).replace("Tensor? x", "Tensor x")
-    geometry = f"{names}, int[] geometry, str algorithm"
 
     def forward(*arguments: Any) -> Tensor:
         *tensors, numbers, algorithm = arguments
@@ -134,6 +131,25 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
         found = operator.backward(gradient, tensors, _spec(operator, tensors, numbers), algorithm, wanted)
         # A library operator returns tensors alone: an empty one stands for no gradient.
         return [gradient.new_empty(0) if g is None else g for g in found]
+
+    _register(operator, forward, backward)
+    library = torch.ops.dynaconv
+
+    def run(plain: Callable[..., Any], opaque: Callable[..., Any]) -> Callable[..., Any]:
+        # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
+        return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
+
+    return (
+        run(forward, getattr(library, operator.NAME).default),
+        run(backward, getattr(library, f"{operator.NAME}_gradients").default),
+    )
+
+
+def _register(operator: Operator, forward: Callable[..., Tensor], backward: Callable[..., list[Tensor]]) -> None:
+    """Make library operators of the two passes, whose outputs have the layouts that their shape functions promise."""
+    count = len(operator.TENSORS)
+    names = ", ".join(f"Tensor? {name}" for name in operator.TENSORS).replace("Tensor? x", "Tensor x")
+    geometry = f"{names}, int[] geometry, str algorithm"
 
     def forward_laid_out(*arguments: Any) -> Tensor:
         return forward(*arguments).contiguous(memory_format=_memory_format(arguments[0]))
@@ -158,24 +174,8 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
             for t, w, layout in zip(tensors, wanted, layouts, strict=True)
         ]
 
-    forward_op = torch.library.custom_op(
-        f"dynaconv::{operator.NAME}", forward_laid_out, mutates_args=(), schema=f"({geometry}) -> Tensor"
-    )
-    forward_op.register_fake(shape_of_output)
-    backward_op = torch.library.custom_op(
-        f"dynaconv::{operator.NAME}_gradients",
-        backward_laid_out,
-        mutates_args=(),
-        schema=f"(Tensor gradient, {geometry}, bool[] wanted) -> Tensor[]",
-    )
-    backward_op.register_fake(shapes_of_gradients)
-
-    def run(plain: Callable[..., Any], opaque: Callable[..., Any]) -> Callable[..., Any]:
-        # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
-        return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
-
-    library = torch.ops.dynaconv
-    return (
-        run(forward, getattr(library, operator.NAME).default),
-        run(backward, getattr(library, f"{operator.NAME}_gradients").default),
-    )
+    name, backward_schema = f"dynaconv::{operator.NAME}", f"(Tensor gradient, {geometry}, bool[] wanted) -> Tensor[]"
+    op = torch.library.custom_op(name, forward_laid_out, mutates_args=(), schema=f"({geometry}) -> Tensor")
+    op.register_fake(shape_of_output)
+    op = torch.library.custom_op(f"{name}_gradients", backward_laid_out, mutates_args=(), schema=backward_schema)
+    op.register_fake(shapes_of_gradients)
