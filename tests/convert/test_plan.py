@@ -54,7 +54,10 @@ def test_attention_and_depthwise_layers(mobilenet: nn.Module):
 
 def test_choosing(resnet: nn.Module):
     assert plan(resnet, "odconv", include="layer4.1").replaced == ["layer4.1.conv1", "layer4.1.conv2"]
-    assert plan(resnet, "odconv", include=["conv1"]).replaced[:2] == ["conv1", "layer1.0.conv1"]
+    assert plan(resnet, "odconv", include=["conv1"]).replaced == ["conv1"]
+    assert plan(resnet, "odconv", include=["*.conv1"]).replaced[:2] == ["layer1.0.conv1", "layer1.1.conv1"]
+    every = plan(resnet, "odconv")
+    assert plan(resnet, "odconv", include=every.replaced).replaced == every.replaced
     downsample = plan(resnet, "odconv", include="downsample").replaced
     assert len(downsample) == 3
     assert len(plan(resnet, "odconv", exclude=["layer[12].*", "conv2"]).replaced) == 4

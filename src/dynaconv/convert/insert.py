@@ -12,7 +12,7 @@ from torch import nn
 
 from dynaconv.attention import create_attention
 from dynaconv.convert.candidates import is_shortcut
-from dynaconv.convert.patterns import matches
+from dynaconv.convert.patterns import listed, modules_that_fit
 from dynaconv.convert.residual_blocks import is_attention, residual_stages
 from dynaconv.errors import ArgumentError
 from dynaconv.layers import DynamicConv
@@ -71,9 +71,9 @@ def insert(model: M, attention: str, where: Where, options: Mapping[str, Any]) -
 
 def _places(model: nn.Module, where: str | Iterable[str]) -> list[str]:
     if where not in ("blocks", "stages"):
-        patterns = [where] if isinstance(where, str) else [*where]
-        fitting = [name for name, _ in model.named_modules() if name and matches(name, patterns)]
-        # A pattern that fits a module fits all inside it.
+        hits = {name for pattern in listed(where) for name in modules_that_fit(model, pattern)}
+        fitting = [name for name, _ in model.named_modules() if name and name in hits]
+        # Behind a module, not behind all that is inside it.
         names = [name for name in fitting if not any(name.startswith(f"{other}.") for other in fitting)]
         if not names:
             raise ArgumentError("where", where, '"blocks", "stages", or patterns that fit modules\' names')

@@ -1,24 +1,37 @@
-"""Names of modules by pattern."""
+"""Modules of a model by pattern."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-__all__ = ["matches"]
+from torch import nn
+
+__all__ = ["listed", "modules_that_fit"]
 
 
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a pattern fits a whole name, a part of it between dots, or the name of a module around it.
+def modules_that_fit(model: nn.Module, pattern: str) -> set[str]:
+    """All names of a model's modules that a pattern fits, with those of the modules inside them.
 
     Args:
-        name: such as `"layer1.0.conv1"`.
-        patterns: with `*` and `?` for any characters and any one.
+        model: any.
+        pattern: a module's whole name. Where none has it, a single part of names (`"downsample"`), or either with `*`
+            and `?` for any characters and any one.
 
     Example:
-        >>> [matches("layer1.0.conv1", [pattern]) for pattern in ("layer1.0", "conv1", "layer?.*", "layer", "conv?")]
-        [True, True, True, False, True]
+        >>> block = nn.ModuleDict({"conv1": nn.Conv2d(3, 3, 1), "bn1": nn.BatchNorm2d(3)})
+        >>> model = nn.ModuleDict({"conv1": nn.Conv2d(3, 3, 1), "layer1": block})
+        >>> [sorted(modules_that_fit(model, pattern)) for pattern in ("conv1", "*.conv1", "bn?")]
+        [['conv1'], ['layer1.conv1'], ['layer1.bn1']]
     """
-    parts = name.split(".")
-    names = {*parts, *(".".join(parts[:count]) for count in range(1, len(parts) + 1))}
-    return any(fnmatchcase(one, pattern) for one in names for pattern in patterns)
+    names = [name for name, _ in model.named_modules(remove_duplicate=False)]
+    if pattern in names:
+        hits = {pattern}
+    else:
+        hits = {name for name in names if fnmatchcase(name, pattern) or fnmatchcase(name.rpartition(".")[2], pattern)}
+    return {name for name in names if any(name == hit or name.startswith(f"{hit}.") for hit in hits)}
+
+
+def listed(patterns: str | Iterable[str]) -> list[str]:
+    """One pattern or several as a list."""
+    return [patterns] if isinstance(patterns, str) else [*patterns]

@@ -35,8 +35,8 @@ def plan(
     Without `include`, each method leaves out what its paper leaves out: the stem, for most the projections of
     shortcuts, and what the method has nothing to say about; and what is inside attention blocks and dynamic layers.
 
-    A pattern is a layer's name, that of a module around it, a single part of a name (`"downsample"`), or one of these
-    with `*` and `?`.
+    A pattern is the whole name of a layer or of a module around it; where none has that name, the last part of names
+    (`"downsample"`); or either with `*` and `?`.
 
     Args:
         model: any; it is not changed.

@@ -11,7 +11,7 @@ from dynaconv.attention.base import AttentionBlock
 __all__ = ["is_attention", "residual_stages"]
 
 _CHAINS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-_ATTENTION = re.compile(r"Squeeze|SE_?Module|SELayer|Attention|Attn|Eca|Cbam|GatherExcite|GlobalContext|NonLocal")
+_ATTENTION = re.compile(r"SqueezeEx|SE_?Module|SELayer|Attention|Attn|Eca|Cbam|GatherExcite|GlobalContext|NonLocal")
 
 
 def is_attention(module: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from dynaconv.convert.candidates import Candidate, is_shortcut
-from dynaconv.convert.patterns import matches
+from dynaconv.convert.patterns import listed, modules_that_fit
 from dynaconv.convert.planned import Action
 from dynaconv.convert.replace import spec_of_conv
 from dynaconv.convert.residual_blocks import residual_stages
@@ -46,10 +46,8 @@ def choose(model: nn.Module, found: Sequence[Candidate], method: str, choice: Ch
     Raises:
         ArgumentError: a pattern of `include` fits no layer, or there is no such stage.
     """
-    include, exclude = _listed(choice.include), _listed(choice.exclude) or []
-    for pattern in include or ():
-        if not any(_fits(candidate, [pattern]) for candidate in found):
-            raise ArgumentError("include", pattern, "a pattern that fits the name of a layer that can be replaced")
+    include = None if choice.include is None else _included(model, found, choice.include)
+    exclude = {name for pattern in listed(choice.exclude or ()) for name in modules_that_fit(model, pattern)}
     blocks = None if choice.stages is None else _blocks_of(model, choice.stages)
     decided: list[tuple[Action, str]] = []
     for candidate, place in zip(found, _places(found), strict=True):
@@ -67,23 +65,42 @@ def choose(model: nn.Module, found: Sequence[Candidate], method: str, choice: Ch
 def _asked(
     candidate: Candidate,
     place: Place,
-    include: list[str] | None,
-    exclude: list[str],
-    blocks: list[str] | None,
+    include: set[str] | None,
+    exclude: set[str],
+    blocks: set[str] | None,
     choice: Choice,
 ) -> str:
     """Why a layer is not among those that the user asked for; empty if it is."""
-    if include is not None and not _fits(candidate, include):
+    names = set(candidate.names)
+    if include is not None and not names & include:
         return "not included"
-    if _fits(candidate, exclude):
+    if names & exclude:
         return "excluded"
-    if blocks is not None and not _fits(candidate, blocks):
+    if blocks is not None and not names & blocks:
         return "in another stage"
     if choice.kernel_size is not None and not _has_size(place, choice.kernel_size):
         return "of another size"
     if choice.min_channels is not None and _channels(candidate.module) < choice.min_channels:
         return f"fewer than {choice.min_channels} channels"
     return ""
+
+
+def _included(model: nn.Module, found: Sequence[Candidate], patterns: str | Iterable[str]) -> set[str]:
+    """Names of the modules that the user wants.
+
+    Raises:
+        ArgumentError: a pattern fits no layer.
+    """
+    layers = {name for candidate in found for name in candidate.names}
+    wanted: set[str] = set()
+    for pattern in listed(patterns):
+        fitting = modules_that_fit(model, pattern)
+        if not fitting & layers:
+            raise ArgumentError(
+                "include", pattern, "a pattern that fits the name of a convolution, or of one around it"
+            )
+        wanted |= fitting
+    return wanted
 
 
 def _places(found: Sequence[Candidate]) -> list[Place]:
@@ -117,19 +134,12 @@ def _channels(module: Any) -> int:
     return int(min(module.in_channels, module.out_channels))
 
 
-def _blocks_of(model: nn.Module, stages: Iterable[int]) -> list[str]:
-    """Names of the residual blocks of stages."""
+def _blocks_of(model: nn.Module, stages: Iterable[int]) -> set[str]:
+    """Names of the modules in the residual blocks of stages."""
     there = residual_stages(model)
     wanted = [*stages]
     for stage in wanted:
         if stage not in range(1, len(there) + 1):
             raise ArgumentError("stages", stage, f"an integer from 1 to {len(there)}, the model's number of stages")
-    return [name for stage in wanted for name in there[stage - 1]]
-
-
-def _listed(patterns: Patterns) -> list[str] | None:
-    return [patterns] if isinstance(patterns, str) else None if patterns is None else [*patterns]
-
-
-def _fits(candidate: Candidate, patterns: list[str]) -> bool:
-    return any(matches(name, patterns) for name in candidate.names)
+    blocks = [name for stage in wanted for name in there[stage - 1]]
+    return {name for block in blocks for name in modules_that_fit(model, block)}
