@@ -2,22 +2,24 @@
 
     python benchmarks/roofline.py --network resnet18 --batch 32 --size 128
 
-The machine's peak is the speed of a large float32 matrix product, its bandwidth that of a large copy, both measured
-first. A pass can take no less time than its arithmetic takes at the peak, and no less than reading every input and
-writing every result once takes at the bandwidth: that is the roof. Shares are of the peak and count the convolution's
-own arithmetic alone, so that the two can be compared: mixing the experts is work beside it, which the dynamic
+The machine's peak is the speed of a large matrix product or of a large 3×3 convolution in float32, whichever is faster:
+libraries differ in the instructions that they use. Its bandwidth is that of a large copy. Both are measured first.
+
+A pass can take no less time than its arithmetic takes at the peak, and no less than reading every input and writing
+every result once takes at the bandwidth: that is the roof. Shares are of the peak and count the convolution's own
+arithmetic alone, so that static and dynamic can be compared: mixing the experts is work beside it, which the dynamic
 roof allows for. A `*` marks a roof that memory sets. Forward passes find the bank packed; a training step is forward,
 input gradient and bank gradient after a weight update. Options as in native_layers.py, which times the layers.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from native_layers import NETWORKS, Layer, contest, parse, title
+from native_layers import NETWORKS, Layer, contest, measure, parse, title
+from torch.nn import functional as F
 
 from dynaconv import native
 
@@ -56,23 +58,22 @@ class Work:
         return self.convolving / machine.peak / milliseconds * 1e3
 
 
-def shortest(run: Callable[[], object], repeats: int = 7) -> float:
-    """Seconds of the fastest of some runs, after one that warms up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def measured_machine(side: int = 2048, numbers: int = 2**26) -> Machine:
-    """The peak by a matrix product of a side, the bandwidth by copying so many floats."""
+def measured_machine(cpu_time: bool, side: int = 2048, numbers: int = 2**26) -> Machine:
+    """The peak by a product and by a convolution, the bandwidth by copying so many floats; the fastest runs count."""
     a, b, c = (torch.randn(side, side) for _ in range(3))
+    channels = side // 8
+    x = torch.randn(8, channels, 56, 56).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3)
     source, target = torch.ones(numbers), torch.zeros(numbers)
-    peak = side**3 / shortest(lambda: torch.mm(a, b, out=c))
-    return Machine(peak, 2 * FLOAT_BYTES * numbers / shortest(lambda: target.copy_(source)))
+    runs: dict[str, Callable[[], object]] = {
+        "product": lambda: torch.mm(a, b, out=c),
+        "convolution": lambda: F.conv2d(x, weight),
+        "copy": lambda: target.copy_(source),
+    }
+    times = [measure(runs, {}, 1, cpu_time) for _ in range(7)]
+    product, convolution, copy = (min(t[name] for t in times) * 1e-3 for name in runs)
+    peak = max(side**3 / product, 8 * 54**2 * weight.numel() / convolution)
+    return Machine(peak, 2 * FLOAT_BYTES * numbers / copy)
 
 
 def work_of(layer: Layer, batch: int, experts: int, size: int) -> tuple[Work, Work]:
@@ -93,7 +94,7 @@ def work_of(layer: Layer, batch: int, experts: int, size: int) -> tuple[Work, Wo
 def main() -> None:
     """Print the table."""
     options = parse(__doc__)
-    machine = measured_machine()
+    machine = measured_machine(options.cpu_time)
     print(f"native: {native.status()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options}")
     print(f"peak {2e-9 * machine.peak:.0f} GFLOP/s, bandwidth {1e-9 * machine.bandwidth:.1f} GB/s")
     heads = ("static", "roof", "native", "roof")

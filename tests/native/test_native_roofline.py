@@ -34,10 +34,10 @@ def test_arithmetic_or_memory_sets_the_roof(roofline: ModuleType) -> None:
 
 
 def test_the_table(roofline: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    machine = roofline.measured_machine(side=64, numbers=2**12)
+    machine = roofline.measured_machine(False, side=64, numbers=2**12)
     assert machine.peak > 0
     assert machine.bandwidth > 0
-    monkeypatch.setattr(roofline, "measured_machine", lambda: machine)
+    monkeypatch.setattr(roofline, "measured_machine", lambda cpu_time: machine)
     monkeypatch.setitem(roofline.NETWORKS, "resnet18", [roofline.Layer(8, 16, 3, 1, 4)])
     monkeypatch.setattr(sys, "argv", ["roofline.py", "--size", "32", "--batch", "2", "--repeats", "1"])
     roofline.main()
