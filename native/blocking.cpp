@@ -76,6 +76,18 @@ Blocking gradient_blocking(const Problem& p) {
     return b;
 }
 
+Blocking dense_blocking(const Problem& p, Direction direction) {
+    const bool forward = direction == Direction::kForward;
+    const BankShape shape = bank_shape(p, !forward);
+    const long pixels = forward ? p.out_pixels() : p.in_pixels();
+    Blocking b = large_map(p, shape, pixels);
+    // Every weight is read once for a block; a quarter of the second-level cache holds what was read.
+    b.row_chunk = shape.lane_columns ? shape.rows : even(shape.rows, std::max(8L, kResident / (shape.taps * kColumnBlock)));
+    // Tap by tap on small maps, so that padding costs nothing.
+    if (pixels <= kSmallMap && !shape.lane_columns) b.run_pixels = 64;
+    return b;
+}
+
 TapwiseBlocking tapwise_blocking(const Problem& p, TapwisePass pass) {
     const BankShape shape = bank_shape(p, pass == TapwisePass::kSourceGradient);
     TapwiseBlocking b{};

@@ -16,6 +16,9 @@ struct Blocking {
 Blocking choose_blocking(const Problem& problem, Direction direction);
 Blocking gradient_blocking(const Problem& problem);
 
+// Of a convolution with kernels that the samples bring along.
+Blocking dense_blocking(const Problem& problem, Direction direction);
+
 // Of a convolution whose taps are weighted per pixel; see Tapwise.
 struct TapwiseBlocking {
     long block_pixels, row_chunk, columns_at, bands;

@@ -1,6 +1,7 @@
 // Forward and input gradient: kernels are assembled in cache, multiplied in at once, and overwritten by the next.
 #pragma once
 #include "assemble.h"
+#include "plain.h"
 #include "source.h"
 #include "tile.h"
 
@@ -24,6 +25,14 @@ static ConvolveItem locate(const Convolution& c, long index) {
     item.group = index / c.bank_shape.column_blocks();
     item.width = block_width(c.bank_shape.columns, item.column_block);
     return item;
+}
+
+// A sample's own kernel: out is [tap][rows][width], of all taps.
+static void read_kernel(const Convolution& c, const ConvolveItem& item, long row, long rows, long sample, float* out) {
+    const BankShape& shape = c.bank_shape;
+    const long size = shape.rows * shape.columns * shape.taps;
+    read_plain(shape, c.transposed, c.kernels + (sample * shape.groups + item.group) * size,
+               {row, rows, item.column_block * kColumnBlock, item.width}, rows, out);
 }
 
 // Kernels of `samples` samples for the taps of a group: out is [sample][tap][rows][width].
@@ -99,7 +108,10 @@ static void convolve_item(void* context, long index) {
             if (taps.run_count == 0) continue;
             for (long s = 0; s < item.samples; s += c.sample_group) {
                 const int together = static_cast<int>(least(c.sample_group, item.samples - s));
-                assemble(c, item, taps, row, rows, item.first_sample + s, together, kernel);
+                if (c.bank)
+                    assemble(c, item, taps, row, rows, item.first_sample + s, together, kernel);
+                else
+                    read_kernel(c, item, row, rows, item.first_sample + s, kernel);
                 const long tap_size = rows * item.width;
                 for (int j = 0; j < together; ++j)
                     for (int r = 0; r < taps.run_count; ++r)

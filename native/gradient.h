@@ -131,13 +131,7 @@ static void pack_slice(const Gradient& g, const GradientItem& item, long slice, 
                 item.source + place * item.source_size);
     const long outputs = g.destination_channels;
     const long output = item.group * shape.columns + item.column_block * kColumnBlock;
-    const long from = (sample * g.destination_pixels + block.first_destination) * outputs + output;
-    float* to = item.gradient + place * item.gradient_size;
-    const long pixels = block.destination_count;
-    if (g.gradient.half)
-        pack_columns(static_cast<const BFloat16*>(g.gradient.data) + from, outputs, pixels, item.columns, item.width, to);
-    else
-        pack_columns(static_cast<const float*>(g.gradient.data) + from, outputs, pixels, item.columns, item.width, to);
+    pack_gradient_columns(g, block, sample, output, item.columns, item.width, item.gradient + place * item.gradient_size);
     float* scales = item.scales + place * item.width;
     for (long j = 0; j < item.width; ++j)
         scales[j] = g.destination_scale && j < item.columns ? g.destination_scale[sample * outputs + output + j] : 1.0f;

@@ -1,5 +1,5 @@
-// The C interface that src/dynaconv/native/library.py loads: plain pointers, channels last, no checks (the
-// Python side has made them). Maps are float32 or bfloat16, all else is float32. Every function returns when its result is complete.
+// The C interface that src/dynaconv/native/library.py loads: plain pointers, channels last, no checks (the Python side has
+// made them). Maps are float32 or bfloat16, all else is float32. Every function returns when its result is complete.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -18,7 +18,7 @@ namespace {
 Map map_of(const Problem& p, const void* data) { return {const_cast<void*>(data), p.half != 0}; }
 
 void run_convolution(const Problem& p, Direction direction, Convolution& c) {
-    const Blocking blocking = choose_blocking(p, direction);
+    const Blocking blocking = c.bank ? choose_blocking(p, direction) : dense_blocking(p, direction);
     const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
     c.bank_shape = bank_shape(p, !forward);
@@ -51,6 +51,32 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
         for (long b = 0; b < c.block_count; ++b) total += dots[b * channels + i];
         result[i] = total;
     }
+}
+
+// What the gradients of banks and of the samples' own kernels have in common; the plan has to live as long.
+Gradient gradient_pass(const Problem& p, const Blocking& blocking, const Plan& plan, const void* x,
+                       const void* y_gradient, float* result) {
+    Gradient g{};
+    g.bank_shape = bank_shape(p, false);
+    g.samples = p.samples;
+    g.source_pixels = p.in_pixels();
+    g.destination_pixels = p.out_pixels();
+    g.source_channels = p.in_channels;
+    g.destination_channels = p.out_channels;
+    g.source = map_of(p, x);
+    g.gradient = map_of(p, y_gradient);
+    g.bank_gradient = result;
+    g.blocks = plan.blocks();
+    g.block_count = plan.block_count();
+    g.largest_source = plan.largest_source();
+    g.largest_destination = plan.largest_destination();
+    g.row_range = blocking.row_chunk;
+    g.slice_block = blocking.sample_block;
+    return g;
+}
+
+std::shared_ptr<const Plan> gradient_plan(const Problem& p, const Blocking& blocking) {
+    return find_plan(p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
 }
 
 // Sums the row ranges' and groups' parts in a fixed order, so that the result does not depend on the threads.
@@ -144,37 +170,49 @@ void dynaconv_bank_gradient(const Problem* p, const void* x, const void* y_gradi
                             const float* out_scale, float* bank_gradient, float* coefficient_gradient,
                             float* out_scale_gradient) {
     const Blocking blocking = gradient_blocking(*p);
-    const auto plan = find_plan(*p, Direction::kForward, {blocking.block_pixels, 1, blocking.block_pixels});
-    Gradient g{};
-    g.bank_shape = bank_shape(*p, false);
-    g.samples = p->samples;
-    g.source_pixels = p->in_pixels();
-    g.destination_pixels = p->out_pixels();
-    g.source_channels = p->in_channels;
-    g.destination_channels = p->out_channels;
-    g.source = map_of(*p, x);
-    g.gradient = map_of(*p, y_gradient);
+    const auto plan = gradient_plan(*p, blocking);
+    Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, bank_gradient);
     g.bank = packed;
     g.coefficients = coefficients;
     g.source_scale = in_scale;
     g.destination_scale = out_scale;
-    g.blocks = plan->blocks();
-    g.block_count = plan->block_count();
-    g.largest_source = plan->largest_source();
-    g.largest_destination = plan->largest_destination();
-    g.row_range = blocking.row_chunk;
-    g.slice_block = blocking.sample_block;
     const BankShape& shape = g.bank_shape;
     std::unique_ptr<float[]> parts(new float[g.items() * g.samples * shape.experts * shape.taps]);
     std::vector<float> scale_parts;
     if (out_scale_gradient)
         scale_parts.assign(shape.groups * g.row_ranges() * g.samples * padded_columns(shape.columns), 0.0f);
-    g.bank_gradient = bank_gradient;
     g.coefficient_parts = parts.get();
     g.scale_parts = out_scale_gradient ? scale_parts.data() : nullptr;
     expect_writes(bank_gradient, p->experts * p->out_channels * shape.rows * shape.taps * sizeof(float));
     parallel_for(p->threads, g.items(), kernels().bank_gradient, &g);
     collect(*p, g, coefficient_gradient, out_scale_gradient);
+}
+
+// y = conv(x, weight) with a weight per sample, in the plain layout.
+void dynaconv_dense_forward(const Problem* p, const void* x, const float* weight, void* y) {
+    Convolution c{};
+    c.source = map_of(*p, x);
+    c.kernels = weight;
+    c.destination = map_of(*p, y);
+    run_convolution(*p, Direction::kForward, c);
+}
+
+void dynaconv_dense_input_gradient(const Problem* p, const void* y_gradient, const float* weight, void* x_gradient) {
+    Convolution c{};
+    c.source = map_of(*p, y_gradient);
+    c.kernels = weight;
+    c.transposed = true;
+    c.destination = map_of(*p, x_gradient);
+    run_convolution(*p, Direction::kInputGradient, c);
+}
+
+void dynaconv_dense_weight_gradient(const Problem* p, const void* x, const void* y_gradient, float* weight_gradient) {
+    const Blocking blocking = gradient_blocking(*p);
+    const auto plan = gradient_plan(*p, blocking);
+    Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, weight_gradient);
+    const BankShape& shape = g.bank_shape;
+    expect_writes(weight_gradient, p->samples * p->out_channels * shape.rows * shape.taps * sizeof(float));
+    parallel_for(p->threads, p->samples * g.items(), kernels().dense_gradient, &g);
 }
 
 }  // extern "C"

@@ -1,5 +1,6 @@
 // The kernels of one instruction set; compiled once for each, with that set's compiler flags.
 #include "convolve.h"
+#include "dense.h"
 #include "gradient.h"
 #include "tapwise.h"
 
@@ -10,7 +11,7 @@ namespace dynaconv {
 namespace DYNACONV_ISA {
 
 extern const Kernels kernels;
-const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item,        gradient_item,
+const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item,        gradient_item,       dense_gradient_item,
                          tapwise_forward_item,        source_gradient_item, weight_gradient_item};
 
 }  // namespace DYNACONV_ISA

@@ -14,7 +14,9 @@ struct Convolution {
     long source_pixels, source_channels;
     long destination_pixels, destination_channels;
     Map source;                      // [samples][source_pixels][source_channels]
-    const float* bank;               // packed, see BankShape
+    const float* bank;               // packed, see BankShape; or null
+    const float* kernels;            // where there is no bank: the samples' own, in the plain layout
+    bool transposed;                 // the kernels' inputs are the destination's channels
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
@@ -45,7 +47,7 @@ struct Gradient {
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
-    float* bank_gradient;            // plain layout
+    float* bank_gradient;            // plain layout, with a kernel per expert or, where there is no bank, per sample
     float* coefficient_parts;        // [items][samples][experts][taps]
     float* scale_parts;              // [groups][row ranges][samples][padded columns], or null
     const BlockTable* blocks;
@@ -86,6 +88,7 @@ struct Kernels {
     const char* name;
     Body convolve;                 // context: const Convolution*, index below items()
     Body bank_gradient;            // context: const Gradient*, index below items()
+    Body dense_gradient;           // context: const Gradient*, index below samples x items()
     Body tapwise_forward;          // context: const Tapwise*, index below forward_items()
     Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
     Body tapwise_weight_gradient;  // index below weight_items()

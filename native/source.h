@@ -77,5 +77,16 @@ static void pack_columns(const T* from, long stride, long pixels, long count, lo
     }
 }
 
+// The gradient under one block, its columns from a channel on.
+static void pack_gradient_columns(const Gradient& g, const BlockTable& block, long sample, long channel, long count,
+                                  long width, float* to) {
+    const long stride = g.destination_channels, pixels = block.destination_count;
+    const long from = (sample * g.destination_pixels + block.first_destination) * stride + channel;
+    if (g.gradient.half)
+        pack_columns(static_cast<const BFloat16*>(g.gradient.data) + from, stride, pixels, count, width, to);
+    else
+        pack_columns(static_cast<const float*>(g.gradient.data) + from, stride, pixels, count, width, to);
+}
+
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

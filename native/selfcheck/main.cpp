@@ -46,6 +46,7 @@ int main() {
         if (!dynaconv_force_isa(isa)) continue;
         bool all = run(isa, "mixture", selfcheck::check_mixture, false);
         all = run(isa, "mixture in bfloat16", selfcheck::check_mixture, true) && all;
+        all = run(isa, "dense", selfcheck::check_dense, false) && all;
         all = run(isa, "tapwise", selfcheck::check_tapwise, false) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;

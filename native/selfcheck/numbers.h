@@ -93,6 +93,27 @@ inline long pixel_under(const dynaconv::Problem& p, long out_pixel, long tap) {
 
 // Whether the C interface gives what the definition says, with 1, 2 and 4 threads the same.
 bool check_mixture(dynaconv::Problem problem);
+bool check_dense(dynaconv::Problem problem);
 bool check_tapwise(dynaconv::Problem problem);
+
+// The same for one operation: `run` gives its results, none where a canary of its own died; `add_output` adds what one
+// output channel of one sample at one pixel contributes to each of them.
+template <class Tensors, class Run, class AddOutput>
+bool check(const dynaconv::Problem& p, Run run, AddOutput add_output) {
+    Tensors t(p);
+    const std::vector<Numbers> found = run(p, t, 1);
+    std::vector<Expected> expected;
+    for (const Numbers& result : found) expected.emplace_back(result.size(), 0.0);
+    for (long b = 0; b < p.samples && !found.empty(); ++b)
+        for (long q = 0; q < p.out_pixels(); ++q)
+            for (long o = 0; o < p.out_channels; ++o) add_output(p, t, b, q, o, expected);
+    bool good = !found.empty();
+    for (size_t n = 0; n < found.size(); ++n) good = agree(expected[n], found[n], p.half) && good;
+    for (long threads : {2, 4}) {
+        const std::vector<Numbers> again = run(p, t, threads);
+        for (size_t n = 0; n < found.size(); ++n) good = good && !again.empty() && identical(found[n], again[n]);
+    }
+    return good;
+}
 
 }  // namespace selfcheck

@@ -64,21 +64,7 @@ void add_output(const Problem& p, const Tensors& t, long b, long q, long o, std:
 
 bool check_tapwise(Problem p) {
     p.experts = 1;
-    Tensors t(p);
-    const auto found = run(p, t, 1);
-    if (found.empty()) return false;
-    std::vector<Expected> expected;
-    for (const Numbers& result : found) expected.emplace_back(result.size(), 0.0);
-    for (long b = 0; b < p.samples; ++b)
-        for (long q = 0; q < p.out_pixels(); ++q)
-            for (long o = 0; o < p.out_channels; ++o) add_output(p, t, b, q, o, expected);
-    bool good = true;
-    for (size_t n = 0; n < found.size(); ++n) good = agree(expected[n], found[n], false) && good;
-    for (long threads : {2, 4}) {
-        const auto again = run(p, t, threads);
-        for (size_t n = 0; n < found.size(); ++n) good = good && !again.empty() && identical(found[n], again[n]);
-    }
-    return good;
+    return check<Tensors>(p, run, add_output);
 }
 
 }  // namespace selfcheck

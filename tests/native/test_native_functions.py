@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
+from support.instruction_sets import assert_the_same_with_any_threads, forced, runnable
 from torch import Tensor
 
 from dynaconv import native, ops
-from dynaconv.errors import ArgumentError
 from dynaconv.spec import ConvSpec
 
 TOLERANCE = 2e-5  # of the largest value: float32 rounding over some thousand products
@@ -54,26 +53,6 @@ CASES = [
     Case("three dimensions", 2, 18, 20, (4, 6, 5), (3, 2, 3), options={"padding": 1, "stride": (1, 2, 1)}),
     Case("three dimensions, depthwise", 2, 20, 20, (3, 5, 4), options={"padding": 1, "groups": 20}),
 ]
-INSTRUCTION_SETS = ["avx512", "avx2", "portable", "neon"]
-
-
-def runnable() -> list[str]:
-    """The instruction sets that this processor runs."""
-    found = []
-    for name in INSTRUCTION_SETS:
-        try:
-            native.force_instruction_set(name)
-        except ArgumentError:
-            continue
-        found.append(name)
-    native.force_instruction_set(None)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _best_afterwards() -> Iterator[None]:
-    yield
-    native.force_instruction_set(None)
 
 
 def geometry(case: Case) -> ConvSpec:
@@ -132,11 +111,11 @@ def difference(found: Tensor, expected: Tensor) -> float:
 @pytest.mark.parametrize("instruction_set", runnable())
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_values_and_gradients_equal_the_definition(case: Case, instruction_set: str) -> None:
-    native.force_instruction_set(instruction_set)
-    assert str(native.status()) == instruction_set
     tensors = draw(case)
     y, y_gradient, gradients = reference(case, tensors)
-    found, found_gradients = run_native(case, tensors, y_gradient)
+    with forced(instruction_set):
+        assert str(native.status()) == instruction_set
+        found, found_gradients = run_native(case, tensors, y_gradient)
     assert found_gradients.keys() == gradients.keys()
     differences = {name: difference(found_gradients[name], gradients[name]) for name in gradients}
     differences["y"] = difference(found, y)
@@ -147,17 +126,12 @@ def test_values_and_gradients_equal_the_definition(case: Case, instruction_set: 
 def test_results_do_not_depend_on_the_number_of_threads(case: Case) -> None:
     tensors = draw(case)
     y_gradient = torch.randn(case.batch, case.outputs, *geometry(case).output_size(case.size))
-    before, results = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2, 4):
-            torch.set_num_threads(threads)
-            y, gradients = run_native(case, tensors, y_gradient)
-            results.append([y, *gradients.values()])
-    finally:
-        torch.set_num_threads(before)
-    for other in results[1:]:
-        for one, two in zip(results[0], other, strict=True):
-            assert torch.equal(one, two)
+
+    def run() -> list[Tensor]:
+        y, gradients = run_native(case, tensors, y_gradient)
+        return [y, *gradients.values()]
+
+    assert_the_same_with_any_threads(run)
 
 
 def test_bias_is_added_unscaled() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
+from support.instruction_sets import assert_the_same_with_any_threads, forced, runnable
 from torch import Tensor
 
-from dynaconv import native, ops
-from dynaconv.errors import ArgumentError
+from dynaconv import ops
 from dynaconv.native import tapwise
 from dynaconv.spec import ConvSpec
 
@@ -50,25 +49,6 @@ CASES = [
 ]
 
 
-def runnable() -> list[str]:
-    """The instruction sets that this processor runs."""
-    found = []
-    for name in ("avx512", "avx2", "portable", "neon"):
-        try:
-            native.force_instruction_set(name)
-        except ArgumentError:
-            continue
-        found.append(name)
-    native.force_instruction_set(None)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _best_afterwards() -> Iterator[None]:
-    yield
-    native.force_instruction_set(None)
-
-
 def draw(case: Case) -> list[Tensor]:
     spec = case.spec
     taps = torch.randn(case.batch, case.tap_groups, spec.taps, *spec.output_size(case.size))
@@ -85,13 +65,14 @@ def run(case: Case, tensors: list[Tensor], upstream: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("instruction_set", runnable())
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_values_and_gradients_equal_the_definition(case: Case, instruction_set: str) -> None:
-    native.force_instruction_set(instruction_set)
     tensors = draw(case)
     leaves = [tensor.double().requires_grad_() for tensor in tensors]
     y = ops.tapwise_conv(*leaves, **case.options, algorithm="reference")
     upstream = torch.randn(y.shape)
     expected = [y.detach(), *torch.autograd.grad(y, leaves, upstream.double())]
-    for found, exact in zip(run(case, tensors, upstream), expected, strict=True):
+    with forced(instruction_set):
+        results = run(case, tensors, upstream)
+    for found, exact in zip(results, expected, strict=True):
         assert found.shape == exact.shape
         assert float((found - exact).abs().max() / exact.abs().max()) < TOLERANCE
 
@@ -100,15 +81,7 @@ def test_values_and_gradients_equal_the_definition(case: Case, instruction_set: 
 def test_results_do_not_depend_on_the_number_of_threads(case: Case) -> None:
     tensors = draw(case)
     upstream = torch.randn(case.batch, case.outputs, *case.spec.output_size(case.size))
-    before, results = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2, 4):
-            torch.set_num_threads(threads)
-            results.append(run(case, tensors, upstream))
-    finally:
-        torch.set_num_threads(before)
-    for other in results[1:]:
-        assert all(torch.equal(one, two) for one, two in zip(results[0], other, strict=True))
+    assert_the_same_with_any_threads(lambda: run(case, tensors, upstream))
 
 
 def test_reasons_against_a_problem() -> None:

@@ -50,7 +50,7 @@ class Operator(Protocol):
 
 def recomputed(operator: Operator) -> Callable[..., Tensor]:
     """The operator as a differentiable function `f(*tensors, spec, algorithm)`."""
-    forward, backward = _library_operators(operator)
+    forward, backward = _passes(operator)
     count = len(operator.TENSORS)
 
     class Recomputed(torch.autograd.Function):
@@ -66,6 +66,7 @@ def recomputed(operator: Operator) -> Callable[..., Tensor]:
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> Any:
             tensors, wanted = ctx.saved_tensors, list(ctx.needs_input_grad[:count])
+            found: Sequence[Tensor | None]
             if torch.is_grad_enabled() and not torch.compiler.is_compiling():
                 found = _differentiable_gradients(operator, gradient, tensors, ctx.geometry, wanted)
             else:
@@ -119,7 +120,11 @@ def _differentiable_gradients(
     return [next(found) if w else None for w in wanted]
 
 
-def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Callable[..., list[Tensor | None]]]:
+Forward = Callable[..., Tensor]
+Backward = Callable[..., list[Tensor]]
+
+
+def _passes(operator: Operator) -> tuple[Forward, Backward]:
     """The forward and the backward pass; opaque to a compiler, plain functions otherwise."""
 
     def forward(*arguments: Any) -> Tensor:
@@ -132,24 +137,17 @@ def _library_operators(operator: Operator) -> tuple[Callable[..., Tensor], Calla
         # A library operator returns tensors alone: an empty one stands for no gradient.
         return [gradient.new_empty(0) if g is None else g for g in found]
 
-    _register(operator, forward, backward)
-    library = torch.ops.dynaconv
-
     def run(plain: Callable[..., Any], opaque: Callable[..., Any]) -> Callable[..., Any]:
         # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
         return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
 
-    return (
-        run(forward, getattr(library, operator.NAME).default),
-        run(backward, getattr(library, f"{operator.NAME}_gradients").default),
-    )
+    opaque_forward, opaque_backward = _library_operators(operator, forward, backward)
+    return run(forward, opaque_forward), run(backward, opaque_backward)
 
 
-def _register(operator: Operator, forward: Callable[..., Tensor], backward: Callable[..., list[Tensor]]) -> None:
-    """Make library operators of the two passes, whose outputs have the layouts that their shape functions promise."""
+def _library_operators(operator: Operator, forward: Forward, backward: Backward) -> tuple[Forward, Backward]:
+    """Both passes as library operators, which give what they announce in the layout that they announce."""
     count = len(operator.TENSORS)
-    names = ", ".join(f"Tensor? {name}" for name in operator.TENSORS).replace("Tensor? x", "Tensor x")
-    geometry = f"{names}, int[] geometry, str algorithm"
 
     def forward_laid_out(*arguments: Any) -> Tensor:
         return forward(*arguments).contiguous(memory_format=_memory_format(arguments[0]))
@@ -174,8 +172,17 @@ def _register(operator: Operator, forward: Callable[..., Tensor], backward: Call
             for t, w, layout in zip(tensors, wanted, layouts, strict=True)
         ]
 
-    name, backward_schema = f"dynaconv::{operator.NAME}", f"(Tensor gradient, {geometry}, bool[] wanted) -> Tensor[]"
-    op = torch.library.custom_op(name, forward_laid_out, mutates_args=(), schema=f"({geometry}) -> Tensor")
-    op.register_fake(shape_of_output)
-    op = torch.library.custom_op(f"{name}_gradients", backward_laid_out, mutates_args=(), schema=backward_schema)
-    op.register_fake(shapes_of_gradients)
+    names = ", ".join(f"Tensor? {name}" for name in operator.TENSORS).replace("Tensor? x", "Tensor x")
+    given = f"{names}, int[] geometry, str algorithm"
+    announced: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
+        operator.NAME: (forward_laid_out, shape_of_output, f"({given}) -> Tensor"),
+        f"{operator.NAME}_gradients": (
+            backward_laid_out,
+            shapes_of_gradients,
+            f"(Tensor gradient, {given}, bool[] wanted) -> Tensor[]",
+        ),
+    }
+    for name, (run, shapes, schema) in announced.items():
+        torch.library.custom_op(f"dynaconv::{name}", run, mutates_args=(), schema=schema).register_fake(shapes)
+    one, other = (getattr(torch.ops.dynaconv, name).default for name in announced)
+    return one, other

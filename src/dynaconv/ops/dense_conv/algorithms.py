@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
+from dynaconv.native import dense
 from dynaconv.ops.dense_conv import grouped, patches, per_sample
 from dynaconv.ops.dense_conv.reference import reference
 from dynaconv.spec import ConvSpec
@@ -51,6 +52,30 @@ def _patches_cost(problem: Problem) -> Cost:
     return Cost(macs=1.3 * problem.macs, traffic=laid_out + problem.kernel_numbers, calls=20, memory=columns)
 
 
+def _to_channels_last(problem: Problem, inputs: int, outputs: int) -> float:
+    """Numbers moved to lay out some copies of the input and of the output's gradient channels-last."""
+    if problem.channels_last:
+        return 0.0
+    pixels, spec = prod(problem.size), problem.spec
+    numbers = inputs * pixels * spec.in_channels + outputs * problem.positions * spec.out_channels
+    return 0.7 * problem.batch * numbers
+
+
+def _native_cost(problem: Problem) -> Cost:
+    # The kernels are read as they lie, once.
+    traffic = 0.5 * problem.kernel_numbers + _to_channels_last(problem, 1, 0)
+    return Cost(macs=1.1 * problem.macs, traffic=traffic, calls=5)
+
+
+def _native_backward_cost(problem: Problem) -> Cost:
+    traffic = 1.2 * problem.kernel_numbers + _to_channels_last(problem, 1, 2)
+    return Cost(macs=2.2 * problem.macs, traffic=traffic, calls=10)
+
+
+def _native_why_not(problem: Problem) -> list[str]:
+    return [*dense.why_not(problem.spec, problem.dtype, problem.device)]
+
+
 def _reference_cost(problem: Problem) -> Cost:
     return Cost(macs=4 * problem.macs, calls=10 * problem.batch, memory=2 * problem.kernel_numbers)
 
@@ -78,6 +103,7 @@ def _gradients(algorithm: DenseAlgorithm) -> Callable[..., tuple[Tensor | None, 
 
 
 REGISTRY = Registry(
+    Algorithm("native", dense.forward, _gradients(dense), _native_cost, _native_backward_cost, _native_why_not),
     Algorithm("per_sample", per_sample.forward, _gradients(per_sample), _per_sample_cost, _backward(_per_sample_cost)),
     Algorithm("patches", patches.forward, _gradients(patches), _patches_cost, _backward(_patches_cost)),
     Algorithm("grouped", grouped.forward, _gradients(grouped), _grouped_cost, _backward(_grouped_cost)),

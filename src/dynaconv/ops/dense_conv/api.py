@@ -58,7 +58,7 @@ def dense_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"per_sample"`, `"patches"`, `"grouped"`, `"reference"`.
+        algorithm: `"auto"`, or one by name: `"native"`, `"per_sample"`, `"patches"`, `"grouped"`, `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.

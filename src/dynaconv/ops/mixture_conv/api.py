@@ -91,8 +91,8 @@ def mixture_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"static"`, `"per_sample"`, `"patches"`, `"grouped"`, `"expert_input"`,
-            `"reference"`.
+        algorithm: `"auto"`, or one by name: `"native"`, `"static"`, `"per_sample"`, `"patches"`, `"grouped"`,
+            `"expert_input"`, `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.

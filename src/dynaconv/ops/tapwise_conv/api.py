@@ -64,7 +64,8 @@ def tapwise_conv(
         dilation: as in `nn.Conv2d`.
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
-        algorithm: `"auto"`, or one by name: `"unfold"`, `"shifts"`, `"samples"`, `"depthwise"`, `"reference"`.
+        algorithm: `"auto"`, or one by name: `"native"`, `"unfold"`, `"shifts"`, `"samples"`, `"depthwise"`,
+            `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.
