@@ -36,11 +36,11 @@ def test_factors(settings: dict[str, object], at: list[int], expected: list[floa
 
 
 def test_optimizers_take_their_options() -> None:
-    parameters = list(nn.Linear(2, 2).parameters())
-    sgd = make_optimizer(TrainConfig(optimizer="sgd", momentum=0.8, nesterov=True, weight_decay=0.1), parameters)
+    model = nn.Linear(2, 2)
+    sgd = make_optimizer(TrainConfig(optimizer="sgd", momentum=0.8, nesterov=True, weight_decay=0.1), model)
     assert isinstance(sgd, SGD)
     assert (sgd.defaults["momentum"], sgd.defaults["nesterov"], sgd.defaults["weight_decay"]) == (0.8, True, 0.1)
-    adam = make_optimizer(TrainConfig(optimizer="adam", amsgrad=True, lr=0.5), parameters)
+    adam = make_optimizer(TrainConfig(optimizer="adam", amsgrad=True, lr=0.5), model)
     assert type(adam) is Adam
     assert (adam.defaults["amsgrad"], adam.defaults["lr"]) == (True, 0.5)
-    assert type(make_optimizer(TrainConfig(optimizer="adamw"), parameters)) is AdamW
+    assert type(make_optimizer(TrainConfig(optimizer="adamw"), model)) is AdamW
