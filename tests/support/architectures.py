@@ -32,7 +32,7 @@ class Architecture:
     as_list: bool = False
 
     def model(self) -> nn.Module:
-        """In float64 and evaluation; signals reach the end, and no parameter is at rest that is not in trained networks."""
+        """In float64 and evaluation; signals reach the end, and no normalisation is at its start."""
         torch.manual_seed(3)
         model = self.make().double().eval()
         for module in model.modules():

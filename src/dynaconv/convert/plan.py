@@ -11,7 +11,7 @@ from dynaconv.convert.build import LINEAR, SHARED, build, check_options
 from dynaconv.convert.candidates import candidates
 from dynaconv.convert.costs import costs_of, input_shapes
 from dynaconv.convert.planned import Plan, PlannedLayer
-from dynaconv.convert.rules import RULES
+from dynaconv.convert.rules import rules_of
 from dynaconv.convert.select import Choice, Patterns, choose
 from dynaconv.errors import ArgumentError
 
@@ -61,11 +61,10 @@ def plan(
         2      Conv2d  replace                 2,320  3,305
         odconv: 1 of 2 layers replaced; all together 2,768 → 3,753 parameters
     """
-    if method not in RULES:
-        raise ArgumentError("method", method, f"one of {', '.join(RULES)}")
+    rules = rules_of(method)
     check_options(method, options)
     found = [c for c in candidates(model) if method in LINEAR or not isinstance(c.module, nn.Linear)]
-    decided = choose(model, found, method, Choice(include, exclude, kernel_size, min_channels, stages))
+    decided = choose(model, found, rules, Choice(include, exclude, kernel_size, min_channels, stages))
     replaced = {c.names[0]: c.module for c, (action, _) in zip(found, decided, strict=True) if action == "replace"}
     made, problems = _on_meta(method, replaced, options)
     shapes = {} if example is None else input_shapes(model, [c.module for c in found], example)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from dynaconv.errors import ArgumentError
+from dynaconv.layers.registry import CONVS
 from dynaconv.spec import ConvSpec
 
-__all__ = ["RULES", "Place", "Rule"]
+__all__ = ["RULES", "Place", "Rule", "rules_of"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +110,17 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         "spatially_separable": (_stem, _single_tap),
     }
 )
+
+# They compute what no convolution of the same arguments does, or the same.
+_NO_METHODS = {"static", "causal"}
+
+
+def rules_of(method: str) -> tuple[Rule, ...]:
+    """A method's rules; a method without any replaces all but the stem.
+
+    Raises:
+        ArgumentError: no such method, or one that models cannot be converted to.
+    """
+    if method not in CONVS or method in _NO_METHODS:
+        raise ArgumentError("method", method, f"one of {', '.join(name for name in CONVS if name not in _NO_METHODS)}")
+    return RULES.get(method, (_stem,))

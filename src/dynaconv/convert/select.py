@@ -13,7 +13,7 @@ from dynaconv.convert.patterns import listed, modules_that_fit
 from dynaconv.convert.planned import Action
 from dynaconv.convert.replace import spec_of_conv
 from dynaconv.convert.residual_blocks import residual_stages
-from dynaconv.convert.rules import RULES, Place
+from dynaconv.convert.rules import Place, Rule
 from dynaconv.errors import ArgumentError
 
 __all__ = ["Choice", "Patterns", "choose"]
@@ -40,7 +40,9 @@ class Choice:
     stages: Iterable[int] | None = None
 
 
-def choose(model: nn.Module, found: Sequence[Candidate], method: str, choice: Choice) -> list[tuple[Action, str]]:
+def choose(
+    model: nn.Module, found: Sequence[Candidate], rules: Sequence[Rule], choice: Choice
+) -> list[tuple[Action, str]]:
     """For every candidate what to do, and why.
 
     Raises:
@@ -57,7 +59,7 @@ def choose(model: nn.Module, found: Sequence[Candidate], method: str, choice: Ch
         reason = _asked(candidate, place, include, exclude, blocks, choice)
         if include is None and not reason:
             inside = f"part of {candidate.inside}" if candidate.inside else ""
-            reason = inside or next(filter(None, (rule(place) for rule in RULES[method])), "")
+            reason = inside or next(filter(None, (rule(place) for rule in rules)), "")
         decided.append(("keep", reason) if reason else ("replace", ""))
     return decided
 

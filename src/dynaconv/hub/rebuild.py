@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dynaconv.convert import Plan, PlannedLayer, convert
 from dynaconv.convert.build import build, check_options
 from dynaconv.convert.costs import costs_of
-from dynaconv.convert.rules import RULES
+from dynaconv.convert.rules import rules_of
 from dynaconv.errors import ArgumentError
 from dynaconv.hub.config import ModelConfig
 from dynaconv.models import create_model
@@ -62,8 +62,7 @@ def own_state(model: nn.Module) -> dict[str, Tensor]:
 def _converted(model: nn.Module, conversion: Mapping[str, Any]) -> nn.Module:
     """The model with the very layers replaced that were: a method's own rules may change."""
     method, places, options = conversion["method"], conversion["layers"], conversion["options"]
-    if method not in RULES:
-        raise ArgumentError("method", method, f"one of {', '.join(RULES)}")
+    rules_of(method)
     check_options(method, options)
     static = {names[0]: model.get_submodule(names[0]) for names in places}
     made = build(method, static, options)

@@ -9,7 +9,7 @@ from torch import nn
 
 from dynaconv.errors import ArgumentError, MissingExtraError
 
-__all__ = ["backbone", "is_backbone"]
+__all__ = ["backbone", "is_backbone", "pretrained_backbone"]
 
 
 def backbone(name: str, num_classes: int = 1000, in_channels: int = 3, **options: Any) -> nn.Module:
@@ -41,6 +41,52 @@ def backbone(name: str, num_classes: int = 1000, in_channels: int = 3, **options
         known = "a torchvision classification model" + (" or a timm model" if timm else "; timm is not installed")
         raise ArgumentError("name", name, known)
     return model if in_channels == 3 else _with_first_conv(model, in_channels)
+
+
+def pretrained_backbone(name: str, num_classes: int = 1000, in_channels: int = 3) -> nn.Module:
+    """A static network with its published weights, which torchvision or timm download once and keep.
+
+    The classifier of another number of classes starts afresh; for images of other channels the first convolution gets
+    the mean over its channels for each, at the same scale.
+
+    Args:
+        name: as in `backbone`.
+        num_classes: the classifier's outputs.
+        in_channels: channels of the images.
+
+    Raises:
+        ArgumentError: there are no weights for the network, or they could not be had.
+    """
+    torchvision, timm = _torchvision(), _timm()
+    published = {"mobilenetv2_100": "mobilenet_v2"}.get(name, name)
+    try:
+        if published not in torchvision.list_models(module=torchvision):
+            if timm is None or not timm.is_model(published):
+                raise ArgumentError("pretrained", True, f"False: {name!r} has no published weights")
+            model: nn.Module = timm.create_model(
+                published, pretrained=True, num_classes=num_classes, in_chans=in_channels
+            )
+            return model
+        model = torchvision.get_model(published, weights="DEFAULT")
+    except (OSError, RuntimeError) as error:
+        raise ArgumentError("pretrained", True, f"False: the weights of {name!r} could not be had: {error}") from error
+    return _with_parts_of(backbone(name, num_classes, in_channels), model)
+
+
+def _with_parts_of(fresh: nn.Module, trained: nn.Module) -> nn.Module:
+    """A trained model with a fresh one's layers where those have other sizes."""
+    for name, layer in fresh.named_modules():
+        old: Any = trained.get_submodule(name)
+        new: Any = layer
+        if not hasattr(new, "weight") or [*new.children()] or new.weight.shape == old.weight.shape:
+            continue
+        if new.weight.dim() == 4 and new.weight.shape[0] == old.weight.shape[0]:
+            mean = old.weight.detach().mean(1, keepdim=True)
+            new.weight.data.copy_(mean * old.weight.shape[1] / new.weight.shape[1])
+            if new.bias is not None:
+                new.bias.data.copy_(old.bias)
+        trained.set_submodule(name, new)
+    return trained
 
 
 def is_backbone(name: str) -> bool:
