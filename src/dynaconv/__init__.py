@@ -3,9 +3,10 @@
 from dynaconv import attention, coefficients, context, errors, hub, kernels, layers, models, ops, pooling
 from dynaconv.attention import create_attention, list_attentions
 from dynaconv.coefficients import TemperatureSchedule, set_temperature
-from dynaconv.convert import convert, plan
+from dynaconv.convert import convert, fold_batchnorm, freeze, plan
 from dynaconv.convert.checkpoints import load_published
 from dynaconv.dispatch import autotune
+from dynaconv.export import export_onnx
 from dynaconv.hub import load, save
 from dynaconv.layers import create_conv, explain, list_convs
 from dynaconv.models import create_model, list_models, profile
@@ -26,6 +27,9 @@ __all__ = [
     "create_pooling",
     "errors",
     "explain",
+    "export_onnx",
+    "fold_batchnorm",
+    "freeze",
     "hub",
     "kernels",
     "layers",

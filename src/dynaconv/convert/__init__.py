@@ -2,6 +2,8 @@
 
 from dynaconv.convert import inherit_fitted, inherit_warehouse
 from dynaconv.convert.apply import convert
+from dynaconv.convert.fold import FoldReport, fold_batchnorm
+from dynaconv.convert.freeze import FreezeReport, freeze
 from dynaconv.convert.inherit import start_from
 from dynaconv.convert.insert import Insertion
 from dynaconv.convert.plan import plan
@@ -11,11 +13,15 @@ from dynaconv.convert.residual_blocks import residual_stages
 from dynaconv.convert.share_warehouse import share_warehouse
 
 __all__ = [
+    "FoldReport",
+    "FreezeReport",
     "Insertion",
     "Plan",
     "PlannedLayer",
     "conv_names",
     "convert",
+    "fold_batchnorm",
+    "freeze",
     "inherit_fitted",
     "inherit_warehouse",
     "like",

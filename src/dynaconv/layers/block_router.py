@@ -14,7 +14,7 @@ from dynaconv.context import global_average
 from dynaconv.errors import ArgumentError
 from dynaconv.layers.base import Init, check_init, check_size
 
-__all__ = ["BlockRouter", "route_blocks", "sigmoid_router"]
+__all__ = ["BlockRouter", "remove_routers", "route_blocks", "sigmoid_router"]
 
 # σ does not reach one: a single expert starts at nine tenths.
 _LARGEST_SHARE = 0.9
@@ -32,8 +32,8 @@ def sigmoid_router(
     Args:
         context_dim: D.
         num_kernels: K.
-        init: `"scaled"` starts at shares of 1/√K, which mix K experts to one expert's standard deviation;
-            `"published"` at one half, which makes it √K/2 of that: the same at K = 4.
+        init: `"published"` starts at shares of one half, which mix K experts to √K/2 of one expert's standard
+            deviation: the same at K = 4; `"scaled"` at shares of 1/√K, which make it the same for every K.
         device: where the parameters live.
         dtype: their type.
     """
@@ -58,7 +58,7 @@ class BlockRouter(nn.Module):
         self,
         in_channels: int,
         num_kernels: int,
-        init: Init = "scaled",
+        init: Init = "published",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -100,6 +100,19 @@ def route_blocks(model: nn.Module, routers: Mapping[str, BlockRouter]) -> nn.Mod
         block.register_module("router", router)
         block.register_forward_pre_hook(_route)
     model.register_forward_hook(_forget, always_call=True)
+    return model
+
+
+def remove_routers(model: nn.Module) -> nn.Module:
+    """Take the routers out of a model again, once no layer asks for what they route; it is changed, and returned."""
+    for module in [*model.modules()]:
+        hooks: Any
+        for hooks, ours in ((module._forward_pre_hooks, _route), (module._forward_hooks, _forget)):
+            for key in [key for key, hook in hooks.items() if hook is ours]:
+                del hooks[key]
+                module._forward_hooks_always_called.pop(key, None)
+        if isinstance(module._modules.get("router"), BlockRouter):
+            del module.router
     return model
 
 

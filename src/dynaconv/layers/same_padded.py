@@ -28,10 +28,12 @@ class SamePadded(nn.Module):
     def __init__(self, conv: nn.Module) -> None:
         super().__init__()
         self.conv = conv
+        # Kept here: frozen, the convolution is an ordinary one without a spec.
+        self.spec: Any = conv.spec
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, I, *S)` → `(B, O, *⌈S / stride⌉)`."""
-        spec: Any = self.conv.spec
+        spec = self.spec
         pads: list[int] = []
         for n, k, s, d in zip(x.shape[2:], spec.kernel_size, spec.stride, spec.dilation, strict=True):
             total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)

@@ -39,7 +39,9 @@ def pixels_under(x: Tensor, spec: ConvSpec) -> Tensor:
     one_hot = torch.eye(spec.taps, dtype=x.dtype, device=x.device).reshape(spec.taps, 1, *spec.kernel_size)
     copies = replace(spec, out_channels=spec.in_channels * spec.taps, groups=spec.in_channels)
     ones = (1,) * (spec.dims + 1)
-    return static_conv(x, one_hot.repeat(spec.in_channels, *ones), None, copies).unflatten(1, (-1, spec.taps))
+    pixels: Tensor = static_conv(x, one_hot.repeat(spec.in_channels, *ones), None, copies)
+    under: Tensor = pixels.unflatten(1, (-1, spec.taps))
+    return under
 
 
 def pixels_at(wide: Tensor, place: Sequence[int], spec: ConvSpec) -> Tensor:

@@ -74,9 +74,8 @@ def _iterate(a: Tensor, iterations: int) -> Tensor:
 
 def _factor(product: Tensor) -> Tensor:
     """`½(3I − Z Y)`."""
-    t = -0.5 * product
-    t.diagonal(dim1=-2, dim2=-1).add_(1.5)
-    return t
+    identity = torch.eye(product.shape[-1], dtype=product.dtype, device=product.device)
+    return torch.add(1.5 * identity, product, alpha=-0.5)
 
 
 def _product_rule(a: Tensor, da: Tensor, b: Tensor, db: Tensor, scale: float = 1.0) -> Tensor:
