@@ -19,4 +19,5 @@ def forward(x: Tensor, weight: Tensor, spec: ConvSpec) -> Tensor:
         return (under * on_map(weight.flatten(2), x)).sum(2)
     columns = under.flatten(3).unflatten(1, (spec.groups, -1)).flatten(2, 3)
     rows = weight.flatten(2).unflatten(1, (spec.groups, -1))
-    return (rows @ columns).reshape(x.shape[0], spec.out_channels, *under.shape[3:])
+    y: Tensor = (rows @ columns).reshape(x.shape[0], spec.out_channels, *under.shape[3:])
+    return y
