@@ -18,6 +18,7 @@ VERBS = {
     "evaluate": ("dynaconv.cli.evaluate", "test the network of a finished run"),
     "bench": ("dynaconv.cli.bench", "times and memory against static networks and published code"),
     "profile": ("dynaconv.cli.profile", "a network's layers, parameters and multiply-adds"),
+    "export": ("dynaconv.cli.export", "a network as an ONNX file, checked in onnxruntime"),
     "plan": ("dynaconv.cli.plan", "which layers of a network a method would replace, and why"),
     "convert": ("dynaconv.cli.convert", "a network made dynamic with what it has learned"),
     "list": ("dynaconv.cli.list", "what there is: methods, networks, data sets"),
