@@ -38,10 +38,10 @@ test-slow: setup browser  ## the long tests as well
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow or not slow"
 
 sanitize:  ## the compiled kernels' self-check under sanitizers: addresses, undefined behaviour, data races
-	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/address --flag=-g \
+	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/address --flag=-g --flag=-O1 \
 		--flag=-fsanitize=address,undefined --flag=-fno-sanitize-recover=all
 	$(SELFCHECK)/address
-	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/thread --flag=-g --flag=-fsanitize=thread
+	$(PYTHON) native/build.py --selfcheck --output $(SELFCHECK)/thread --flag=-g --flag=-O1 --flag=-fsanitize=thread
 	$(SELFCHECK)/thread
 
 emulate:  ## the self-check on an emulated arm64 processor (Debian: g++-aarch64-linux-gnu, qemu-user-static)
