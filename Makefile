@@ -9,7 +9,7 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 EMULATOR := qemu-aarch64-static
 SELFCHECK := build/selfcheck
 
-.PHONY: setup browser demo bench test test-slow sanitize emulate check format docs-published clean
+.PHONY: setup browser demo bench test test-slow sanitize emulate check format docs-published docs-convert clean
 
 setup: $(VENV)/.installed
 
