@@ -100,7 +100,7 @@ def test_scaled_start_has_a_static_convolutions_deviation(name: str) -> None:
     torch.manual_seed(0)
     x = torch.randn(64, 64, 8, 8)
     for kernels in (1, 2, 4, 16):
-        layer = create_conv(name, 64, 64, 3, padding=1, bias=False, num_kernels=kernels)
+        layer = create_conv(name, 64, 64, 3, padding=1, bias=False, num_kernels=kernels, init="scaled")
         alone = create_conv(name, 64, 64, 3, bias=False, num_kernels=1, init="published").bank[0]
         ratio = float(layer(x).detach().std() / F.conv2d(x, alone.detach(), padding=1).std())
         assert ratio == pytest.approx(1, abs=0.15), (kernels, ratio)

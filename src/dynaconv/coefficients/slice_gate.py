@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,9 @@ class SliceGate(nn.Module):
         context_dim: D, length of the context vector.
         slices: `(O, I/g)`.
         embedding_dim: V, length of the slice vectors.
-        spread: √V times the standard deviation of the slice vectors at the start. At zero, as published, every gate is
-            one half and the context's layer gets no gradient in the first step.
+        gate: what the gates are about at the start, above 0 and below 1: slice vectors are drawn around a common one,
+            which the context's layer starts with. `None` starts with slice vectors of zero, as published: every gate
+            is one half, and the context's layer gets no gradient in the first step.
         device: where the parameters live.
         dtype: their type.
 
@@ -30,14 +31,21 @@ class SliceGate(nn.Module):
         context_dim: int,
         slices: tuple[int, int],
         embedding_dim: int,
-        spread: float = 1.0,
+        gate: float | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.fc = nn.Linear(context_dim, embedding_dim, device=device, dtype=dtype)
         self.embedding = nn.Parameter(torch.empty(*slices, embedding_dim, device=device, dtype=dtype))
-        nn.init.normal_(self.embedding, std=spread / sqrt(embedding_dim))
+        if gate is None:
+            nn.init.zeros_(self.embedding)
+            return
+        # The common vector has length one.
+        each = 1 / sqrt(embedding_dim)
+        nn.init.normal_(self.embedding, mean=each, std=each)
+        with torch.no_grad():
+            self.fc.bias.add_(log(gate / (1 - gate)) * each)
 
     def forward(self, context: Tensor) -> Tensor:
         """`context: (B, D)` → `(B, O, I/g)`."""

@@ -43,7 +43,7 @@ class _CondConvNd(DynamicConv):
         *,
         num_kernels: int = 8,
         router: BlockRouter | None = None,
-        init: Init = "scaled",
+        init: Init = "published",
     ) -> None:
         spec = ConvSpec.parse(
             in_channels,

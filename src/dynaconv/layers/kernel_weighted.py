@@ -13,6 +13,9 @@ from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["KernelWeightedConv2d"]
 
+# Where gates start: nearer to one they would hardly learn.
+_OPEN = 0.9
+
 
 class KernelWeightedConv2d(DynamicConv):
     """`W_{b,o,i} = σ(v_{oi} · FC(g_b)) · W_{o,i}` with g the average of the first channels of the input.
@@ -31,9 +34,9 @@ class KernelWeightedConv2d(DynamicConv):
         dtype: see `nn.Conv2d`.
         embedding_dim: V, length of the slice vectors v.
         context_channels: U, so many of the first input channels make the context; 128, or all where there are fewer.
-        init: `"scaled"` starts with slice vectors drawn at random and, since gates are about one half, with twice the
-            weight of a static convolution; `"published"` with zero slice vectors, under which the context's layer gets
-            no gradient in the first step, and kernels of half the size.
+        init: `"scaled"` starts with gates of about 0.9, a little different from slice to slice, and a static
+            convolution's kernels; `"published"` with gates of one half and half of them, under which the context's
+            layer gets no gradient in the first step.
         as_published: average over the left H×H window of the map, as the authors do; differs on non-square maps only.
 
     Raises:
@@ -87,10 +90,11 @@ class KernelWeightedConv2d(DynamicConv):
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         if not published:
             with torch.no_grad():
-                self.weight.mul_(2)
+                self.weight.div_(_OPEN)
         slices = (spec.out_channels, spec.in_channels // spec.groups)
         vectors = check_size("embedding_dim", embedding_dim)
-        self.gate = SliceGate(self.context_channels, slices, vectors, 0.0 if published else 1.0, device, dtype)
+        gate = None if published else _OPEN
+        self.gate = SliceGate(self.context_channels, slices, vectors, gate, device, dtype)
 
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"slice_gate": (B, O, I/g)}`, between 0 and 1."""
