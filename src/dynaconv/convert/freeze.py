@@ -25,7 +25,7 @@ class FreezeReport:
     """What was frozen, and what that changed; `str()` says it in a few lines.
 
     Attributes:
-        layers: names of the layers that are static now.
+        layers: names of the layers that are static now; an empty one is the model itself.
         images: so many samples the coefficients were averaged over.
         difference: how far the outputs on these samples moved.
         agreement: the share of samples whose largest score stayed the largest, for models that give `(B, classes)`.
@@ -71,11 +71,15 @@ def freeze(model: nn.Module, images: Any) -> nn.Module:
     batches = _batches(images)
     # Held by another, so that the model itself can be a layer.
     holder = nn.Sequential(copy.deepcopy(model))
+    modes = {module: module.training for module in holder.modules()}
     with torch.no_grad(), evaluating(holder):
         means, before, count = _observe(holder, batches)
-        names = _replace(holder, means)
+        names = tuple(_own_name(n) for n, module in holder.named_modules(remove_duplicate=False) if module in means)
+        made = _replace(holder, means)
         after = [[*output_tensors(holder(batch))] for batch in _inputs(batches)]
     static: nn.Module = remove_routers(holder[0])
+    for layer, conv in made.items():
+        conv.train(modes[layer])
     report = FreezeReport(names, count, _largest(after, before), _agreement(after, before))
     static.freeze_report = report  # type: ignore[assignment]  # a module's attributes are typed as tensors and modules
     return static
@@ -122,21 +126,26 @@ def _observe(
         raise ArgumentError("images", samples, "at least one image")
     unused = [name for name, module in holder.named_modules() if module in layers and module not in counts]
     if unused:
-        raise ConversionError(unused[0].removeprefix("0."), "does not run on the images, so nothing can be averaged")
+        raise ConversionError(_own_name(unused[0]), "does not run on the images, so nothing can be averaged")
     return {k: {name: v / counts[k] for name, v in found.items()} for k, found in sums.items()}, outputs, samples
 
 
-def _replace(holder: nn.Module, means: dict[DynamicConv, dict[str, Tensor]]) -> tuple[str, ...]:
-    """Put ordinary convolutions where the layers are; returns their names."""
+def _replace(holder: nn.Module, means: dict[DynamicConv, dict[str, Tensor]]) -> dict[nn.Module, nn.Module]:
+    """Put ordinary convolutions where the layers are; returns what took the place of what."""
     made: dict[nn.Module, nn.Module] = {layer: frozen(layer, found) for layer, found in means.items()}
     places = [(name, module) for name, module in holder.named_modules(remove_duplicate=False)]
     for name, module in places:
         if module in made:
-            holder.set_submodule(name, made[module].train(module.training))
+            holder.set_submodule(name, made[module])
     for name, module in places:
         if isinstance(module, DCDLinear | KernelWarehouseLinear):
-            holder.set_submodule(name, made.setdefault(module, frozen_linear(module)).train(module.training))
-    return tuple(name.removeprefix("0.") or "0" for name, module in places if module in means)
+            holder.set_submodule(name, made.setdefault(module, frozen_linear(module)))
+    return made
+
+
+def _own_name(name: str) -> str:
+    """A name in the holder as it is in the model."""
+    return name.partition(".")[2]
 
 
 def _largest(after: list[list[Tensor]], before: list[list[Tensor]]) -> Difference:

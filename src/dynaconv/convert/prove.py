@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from dynaconv.convert.costs import run
 from dynaconv.convert.hooks import without_hooks
+from dynaconv.convert.outputs import output_tensors
 from dynaconv.convert.replace import spec_of_conv
 
 __all__ = ["layer_error", "model_error", "tolerance"]
@@ -44,7 +44,7 @@ def model_error(new: nn.Module, old: nn.Module, example: Any) -> float:
         example: what both take: a tensor, or a tuple of arguments.
     """
     # Some models write to what they are given.
-    before, after = ([*_tensors(run(model, copy.deepcopy(example)))] for model in (old, new))
+    before, after = ([*output_tensors(run(model, copy.deepcopy(example)))] for model in (old, new))
     if [t.shape for t in before] != [t.shape for t in after]:
         return float("inf")
     return max((_relative(a, b) for a, b in zip(after, before, strict=True)), default=0.0)
@@ -65,16 +65,3 @@ def _input_shape(module: Any) -> tuple[int, ...]:
 def _relative(given: Tensor, expected: Tensor) -> float:
     difference = (given.double() - expected.double()).norm()
     return float(difference / expected.double().norm().clamp(min=torch.finfo(torch.float64).tiny))
-
-
-def _tensors(output: Any) -> Iterator[Tensor]:
-    """The floating-point tensors of a model's output, in order."""
-    if isinstance(output, Tensor):
-        if output.is_floating_point():
-            yield output
-    elif isinstance(output, Mapping):
-        for value in output.values():
-            yield from _tensors(value)
-    elif isinstance(output, list | tuple):
-        for value in output:
-            yield from _tensors(value)
