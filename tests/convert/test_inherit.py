@@ -20,7 +20,7 @@ STATIC: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 EXACT: dict[str, tuple[str, dict[str, Any]]] = {
     "kernel_weighted": ("kernel_weighted", {}),
     "kernel_weighted, short vectors": ("kernel_weighted", {"embedding_dim": 1, "init": "published"}),
-    "fc_generated": ("fc_generated", {"embedding_dim": 42, "hidden_dim": 50}),
+    "fc_generated": ("fc_generated", {"embedding_dim": 45, "hidden_dim": 42}),
     "condconv": ("condconv", {"num_kernels": 4}),
     "condconv, odd": ("condconv", {"num_kernels": 3}),
     "condconv, one": ("condconv", {"num_kernels": 1}),

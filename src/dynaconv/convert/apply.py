@@ -157,7 +157,7 @@ def _put(model: Any, name: str, layer: Any) -> Any:
 
 def _check_model(converted: nn.Module, model: nn.Module, done: Plan, example: Any) -> None:
     """Raise if layers are equal to rounding and models are not, far beyond what rounding adds up to."""
-    most = 100 * tolerance(next(model.parameters()).dtype)
+    most = min(100 * tolerance(next(model.parameters()).dtype), 0.5)
     if all(layer.error is None or layer.error <= most for layer in done.layers):
         error = model_error(converted, model, example)
         if not error <= most:

@@ -75,7 +75,7 @@ def _layer(method: str, module: Any, options: Mapping[str, Any], device: torch.d
     if dims not in CONVS[method]:
         raise ArgumentError("method", method, f"one that has a {dims}-d form")
     if method == "fc_generated":
-        # With as many numbers for a slice as it has taps, at every layer, any kernel can be generated.
+        # With as many numbers for a slice as it has taps, any kernel can be generated.
         taps = prod(module.kernel_size)
         options = {"embedding_dim": max(9, taps), "hidden_dim": max(100, taps), **options}
     made = like(module, partial(CONVS[method][dims], **where), **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dynaconv.convert.fit_slices import fit_slices
 from dynaconv.convert.inherit import start_from, take_over
@@ -42,17 +42,22 @@ def start_fc_generated(layer: FCGeneratedConv2d, conv: nn.Conv2d) -> bool:
     parts = layer.slices
     for parameter in (*layer.context_gate.parameters(), parts.fc_gate.weight):
         nn.init.zeros_(parameter)
-    slices = _at_least_float32(conv.weight).flatten(2).flatten(0, 1)
+    slices = conv.weight.detach().double().flatten(2).flatten(0, 1)
     left, strengths, directions = torch.linalg.svd(slices, full_matrices=False)
+    hidden = len(parts.fc1.weight)
     used = min(parts.fc1.weight.shape)
     rank = min(used, len(strengths))
     # Embeddings of variance one, as they start; those left over are there for the gate.
     scale = len(slices) ** 0.5
     parts.embedding.data.flatten(0, 1)[:, :rank] = (left[:, :rank] * scale).to(conv.weight.dtype)
+    # Orthogonal columns at the size of the usual start: the inverse loses no digits.
+    gain = (hidden / (3 * used)) ** 0.5
+    first = nn.init.orthogonal_(slices.new_empty(hidden, used), gain)
+    parts.fc1.weight.data[:, :used] = first.to(conv.weight.dtype)
+    parts.fc1.weight.data[:, used:] = 0
     wanted = slices.new_zeros(slices.shape[1], used)
     wanted[:, :rank] = directions[:rank].T * (strengths[:rank] / scale)
-    parts.fc1.weight.data[:, used:] = 0
-    parts.fc_out.weight.data.copy_(2 * wanted @ torch.linalg.pinv(_at_least_float32(parts.fc1.weight)[:, :used]))
+    parts.fc_out.weight.data.copy_(2 * wanted @ first.T / gain**2)
     parts.fc_out.bias.data.copy_(-parts.fc_out.weight.data @ parts.fc1.bias.data / 2)
     take_over(layer.bias, conv.bias)
     return rank == len(strengths)
@@ -126,7 +131,7 @@ def _level(layer: ReceptiveFieldConv2d) -> float:
 @start_from.register(DepthwiseSeparableConv3d)
 def start_depthwise_separable(layer: DepthwiseSeparableConv2d, conv: nn.Conv2d) -> bool:
     """All that an input channel does to the outputs is the best matrix of rank one; exact where it is of rank one."""
-    weight = _at_least_float32(conv.weight)
+    weight = conv.weight.detach().double()
     by_input = weight.flatten(2).unflatten(0, (conv.groups, -1)).transpose(1, 2).flatten(0, 1)
     outputs, strengths, taps = torch.linalg.svd(by_input, full_matrices=False)
     share = strengths[:, :1].sqrt()
@@ -143,8 +148,3 @@ def start_spatially_separable(layer: SpatiallySeparableConv2d, conv: nn.Conv2d) 
     layer.load_state_dict(SpatiallySeparableConv2d.from_conv(conv, layer.vertical.out_channels).state_dict())
     rank = min(conv.weight.shape[0] // conv.groups * conv.kernel_size[1], conv.weight.shape[1] * conv.kernel_size[0])
     return bool(rank <= layer.vertical.out_channels // conv.groups)
-
-
-def _at_least_float32(weight: Tensor) -> Tensor:
-    """A weight in a type that has decompositions."""
-    return weight.detach().to(torch.promote_types(weight.dtype, torch.float32))
