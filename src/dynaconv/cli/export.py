@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from dynaconv.cli.arguments import plain_parser
+from dynaconv.cli.network import network_of
 from dynaconv.errors import ArgumentError
 from dynaconv.export import OnnxFile, export_onnx
-from dynaconv.hub import load, read_info
-from dynaconv.models import create_model
-from dynaconv.models.published import PRESETS
 
 __all__ = ["run"]
 
@@ -49,7 +44,7 @@ def run(argv: list[str]) -> int:
     for name in ("channels", "size"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise ArgumentError(name, getattr(options, name), "an integer >= 1")
-    model, info = _model(options)
+    model, info = network_of(options.model, options.conv, options.classes, options.channels)
     mean, std, labels = (info.get(key) for key in ("mean", "std", "classes"))
     channels = options.channels or (len(mean) if mean else 3)
     size = [options.size] * 2 if options.size else info.get("image_size", [_SIZE, _SIZE])
@@ -65,26 +60,6 @@ def run(argv: list[str]) -> int:
     )
     sys.stdout.write((json.dumps(_facts(written), indent=2) if options.json else str(written)) + "\n")
     return 0
-
-
-def _model(options: Namespace) -> tuple[nn.Module, dict[str, Any]]:
-    """The network, and what is known of its images."""
-    path = Path(options.model)
-    if path.exists():
-        for flag in ("conv", "classes"):
-            if getattr(options, flag) is not None:
-                raise ArgumentError(flag, getattr(options, flag), f"left out: {path} has its own")
-    if (path / "config.yaml").exists():
-        from dynaconv.train import load_model, run_info
-
-        return load_model(path), run_info(path)
-    if path.exists():
-        return load(path), dict(read_info(path))
-    model = create_model(
-        options.model, conv=options.conv, num_classes=options.classes, in_channels=options.channels or 3
-    )
-    known = PRESETS.get(options.model)
-    return model, {} if known is None else {"image_size": known.input_size[1:]}
 
 
 def _facts(written: OnnxFile) -> dict[str, Any]:

@@ -8,6 +8,7 @@ whose last factor is zero. Each gets gradients of its own from the first step on
 from __future__ import annotations
 
 from functools import singledispatch
+from math import log
 from typing import Any
 
 import torch
@@ -43,6 +44,8 @@ __all__ = ["kernel_at_rest", "start_from", "take_over"]
 
 # The difference between the experts of a pair, as a share of the kernel's standard deviation.
 _SPREAD = 0.1
+# A gate that is nearly one lets a kernel learn about as fast as without it.
+_OPEN = 0.9
 
 
 @singledispatch
@@ -116,14 +119,17 @@ def _odconv(layer: ODConv2d, conv: nn.Conv2d) -> bool:
 
 @start_from.register
 def _(layer: KernelWeightedConv2d, conv: nn.Conv2d) -> bool:
+    """Scores in pairs that cancel, and one more for all that holds every gate open."""
     vectors, fc = layer.gate.embedding.data, layer.gate.fc
-    # Scores in pairs that cancel: every gate is one half, and yet the context's layer gets a gradient.
-    half = vectors.shape[-1] // 2
+    half = (vectors.shape[-1] - 1) // 2
     vectors[..., half : 2 * half] = -vectors[..., :half]
     vectors[..., 2 * half :] = 0
-    for parameter in (fc.weight.data, fc.bias.data):
-        parameter[half : 2 * half] = parameter[:half]
-    layer.weight.data.copy_(2 * conv.weight.detach())
+    vectors[..., -1] = log(_OPEN / (1 - _OPEN))
+    fc.weight.data[half : 2 * half] = fc.weight.data[:half]
+    fc.bias.data[half : 2 * half] = fc.bias.data[:half]
+    fc.weight.data[-1] = 0
+    fc.bias.data[-1] = 1
+    layer.weight.data.copy_(conv.weight.detach() / _OPEN)
     take_over(layer.bias, conv.bias)
     return True
 
