@@ -3,6 +3,7 @@
 from dynaconv.kernels.attended_slices import AttendedSlices
 from dynaconv.kernels.cell_kernel import CellKernel
 from dynaconv.kernels.fourier import FourierKernels
+from dynaconv.kernels.fourier_kernel import FourierKernel
 from dynaconv.kernels.gated_slices import GatedSlices
 from dynaconv.kernels.low_rank import LowRankKernel
 from dynaconv.kernels.values import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
@@ -12,6 +13,7 @@ __all__ = [
     "AttendedSlices",
     "CellKernel",
     "DenseKernel",
+    "FourierKernel",
     "FourierKernels",
     "GatedSlices",
     "Kernel",
