@@ -88,6 +88,16 @@ Blocking dense_blocking(const Problem& p, Direction direction) {
     return b;
 }
 
+Blocking cell_blocking(const Problem& p, Direction direction, long cell_rows) {
+    Blocking b = dense_blocking(p, direction);
+    // The cells of a chunk of rows stay in cache for some samples. Cells have all rows or a multiple of 64.
+    const long fit = kResident / (p.experts * kColumnBlock);
+    b.row_chunk = least(cell_rows, fit >= 64 ? 64 : fit >= 32 ? 32 : fit >= 16 ? 16 : 8);
+    b.sample_block = std::clamp(2 * kResident / (b.block_pixels * kColumnBlock), 1L, 8L);
+    b.sample_block = std::min(b.sample_block, static_cast<long>(p.samples));
+    return b;
+}
+
 TapwiseBlocking tapwise_blocking(const Problem& p, TapwisePass pass) {
     const BankShape shape = bank_shape(p, pass == TapwisePass::kSourceGradient);
     TapwiseBlocking b{};

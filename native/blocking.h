@@ -26,6 +26,9 @@ struct TapwiseBlocking {
 
 enum class TapwisePass { kForward, kSourceGradient, kWeightGradient };
 
+// For kernels mixed from cells, of which each has so many rows in the pass's direction.
+Blocking cell_blocking(const Problem& problem, Direction direction, long cell_rows);
+
 TapwiseBlocking tapwise_blocking(const Problem& problem, TapwisePass pass);
 
 }  // namespace dynaconv

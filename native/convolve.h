@@ -1,6 +1,7 @@
 // Forward and input gradient: kernels are assembled in cache, multiplied in at once, and overwritten by the next.
 #pragma once
 #include "assemble.h"
+#include "cells.h"
 #include "plain.h"
 #include "source.h"
 #include "tile.h"
@@ -110,6 +111,9 @@ static void convolve_item(void* context, long index) {
                 const int together = static_cast<int>(least(c.sample_group, item.samples - s));
                 if (c.bank)
                     assemble(c, item, taps, row, rows, item.first_sample + s, together, kernel);
+                else if (c.cells.packed)
+                    assemble_cells(c.cells, c.bank_shape.taps, item.first_sample + s, row, rows, item.column_block,
+                                   item.width, kernel);
                 else
                     read_kernel(c, item, row, rows, item.first_sample + s, kernel);
                 const long tap_size = rows * item.width;

@@ -18,7 +18,9 @@ namespace {
 Map map_of(const Problem& p, const void* data) { return {const_cast<void*>(data), p.half != 0}; }
 
 void run_convolution(const Problem& p, Direction direction, Convolution& c) {
-    const Blocking blocking = c.bank ? choose_blocking(p, direction) : dense_blocking(p, direction);
+    const Blocking blocking = c.bank                ? choose_blocking(p, direction)
+                              : c.cells.packed ? cell_blocking(p, direction, c.cells.rows)
+                                               : dense_blocking(p, direction);
     const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
     c.bank_shape = bank_shape(p, !forward);
@@ -51,6 +53,13 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
         for (long b = 0; b < c.block_count; ++b) total += dots[b * channels + i];
         result[i] = total;
     }
+}
+
+// Cells of (o, i) channels for one direction.
+CellBank cell_bank(const Problem& p, int64_t out, int64_t in, bool transposed, const float* packed, const float* mixtures) {
+    const long outputs = p.out_channels / out, inputs = p.in_channels / in;
+    if (transposed) return {p.experts, out, in, outputs, inputs, true, packed, mixtures};
+    return {p.experts, in, out, inputs, outputs, false, packed, mixtures};
 }
 
 // What the gradients of banks and of the samples' own kernels have in common; the plan has to live as long.
@@ -213,6 +222,56 @@ void dynaconv_dense_weight_gradient(const Problem* p, const void* x, const void*
     const BankShape& shape = g.bank_shape;
     expect_writes(weight_gradient, p->samples * p->out_channels * shape.rows * shape.taps * sizeof(float));
     parallel_for(p->threads, p->samples * g.items(), kernels().dense_gradient, &g);
+}
+
+int64_t dynaconv_packed_cell_floats(const Problem* p, int64_t out, int64_t in, int transposed) {
+    return p->experts * (transposed ? out * padded_columns(in) : in * padded_columns(out));
+}
+
+// Cells (N, o, i), N the problem's experts, into the layout of CellBank.
+void dynaconv_pack_cells(const Problem* p, int64_t out, int64_t in, int transposed, const float* cells, float* packed) {
+    pack_cells(p->threads, cell_bank(*p, out, in, transposed != 0, packed, nullptr), cells, packed);
+}
+
+// y = conv(x, kernels put together from cells); mixtures: samples x taps x outputs / o x inputs / i x N.
+void dynaconv_cell_forward(const Problem* p, int64_t out, int64_t in, const void* x, const float* packed,
+                           const float* mixtures, void* y) {
+    Convolution c{};
+    c.source = map_of(*p, x);
+    c.cells = cell_bank(*p, out, in, false, packed, mixtures);
+    c.destination = map_of(*p, y);
+    run_convolution(*p, Direction::kForward, c);
+}
+
+void dynaconv_cell_input_gradient(const Problem* p, int64_t out, int64_t in, const void* y_gradient,
+                                  const float* packed_transposed, const float* mixtures, void* x_gradient) {
+    Convolution c{};
+    c.source = map_of(*p, y_gradient);
+    c.cells = cell_bank(*p, out, in, true, packed_transposed, mixtures);
+    c.destination = map_of(*p, x_gradient);
+    run_convolution(*p, Direction::kInputGradient, c);
+}
+
+void dynaconv_cell_gradient(const Problem* p, int64_t out, int64_t in, const void* x, const void* y_gradient,
+                            const float* packed, const float* mixtures, float* cell_gradient, float* mixture_gradient) {
+    Blocking blocking = gradient_blocking(*p);
+    const auto plan = gradient_plan(*p, blocking);
+    // A few rows, so that a kernel's gradient stays in the first-level cache and the cells in the second.
+    blocking.row_chunk = std::min<int64_t>(in, p->experts > 64 ? 8 : 16);
+    Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, cell_gradient);
+    g.cells = cell_bank(*p, out, in, false, packed, mixtures);
+    const long blocks = ceil_div(out, kColumnBlock), ranges = ceil_div(in, g.row_range);
+    g.bands = std::min(ranges, ceil_div(16, blocks));
+    const long size = g.cells.mixture_of(g.bank_shape.taps, g.samples, 0, 0), items = blocks * g.bands;
+    std::unique_ptr<float[]> parts(new float[items * size]);
+    g.coefficient_parts = parts.get();
+    expect_writes(cell_gradient, p->experts * out * in * sizeof(float));
+    parallel_for(p->threads, items, kernels().cell_gradient, &g);
+    for (long i = 0; i < size; ++i) {
+        float total = 0;
+        for (long item = 0; item < items; ++item) total += parts[item * size + i];
+        mixture_gradient[i] = total;
+    }
 }
 
 }  // extern "C"

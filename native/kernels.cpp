@@ -1,4 +1,5 @@
 // The kernels of one instruction set; compiled once for each, with that set's compiler flags.
+#include "cells.h"
 #include "convolve.h"
 #include "dense.h"
 #include "gradient.h"
@@ -12,6 +13,7 @@ namespace DYNACONV_ISA {
 
 extern const Kernels kernels;
 const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item,        gradient_item,       dense_gradient_item,
+                         cell_gradient_item,
                          tapwise_forward_item,        source_gradient_item, weight_gradient_item};
 
 }  // namespace DYNACONV_ISA

@@ -7,6 +7,27 @@
 
 namespace dynaconv {
 
+constexpr long kMostCellTaps = 128;
+
+// Cells that kernels are put together from, packed for one direction: floats [column block of a cell][row of a cell]
+// [cell][column of the block]. A kernel is row_cells x column_cells of them in every tap. Where there are several side by
+// side, a cell's columns are whole column blocks.
+struct CellBank {
+    long cells, rows, columns;  // of one cell
+    long row_cells, column_cells;
+    bool transposed;        // rows are outputs
+    const float* packed;    // or null: there are no cells
+    const float* mixtures;  // [sample][tap][cells along the outputs][cells along the inputs][cell]
+    const float* packed_row(long column_block, long row, long width) const {
+        return packed + cells * (kColumnBlock * rows * column_block + row * width);
+    }
+    long mixture_of(long taps, long sample, long row_cell, long column_cell) const {
+        const long outputs = transposed ? row_cells : column_cells, inputs = transposed ? column_cells : row_cells;
+        const long output = transposed ? row_cell : column_cell, input = transposed ? column_cell : row_cell;
+        return ((sample * taps * outputs + output) * inputs + input) * cells;
+    }
+};
+
 // destination = source * (sum over experts of coefficient x bank), channels last on both sides.
 struct Convolution {
     BankShape bank_shape;
@@ -17,6 +38,7 @@ struct Convolution {
     const float* bank;               // packed, see BankShape; or null
     const float* kernels;            // where there is no bank: the samples' own, in the plain layout
     bool transposed;                 // the kernels' inputs are the destination's channels
+    CellBank cells;                  // where there is neither: what the kernels are mixed from
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
@@ -54,6 +76,8 @@ struct Gradient {
     long block_count, largest_source, largest_destination;
     long row_range;      // rows of the bank that one item covers
     long slice_block;    // slices packed at a time
+    CellBank cells;      // where kernels are mixed from cells: bank_gradient is theirs, coefficient_parts the mixtures'
+    long bands;          // of the cells' rows, each an item
     long row_ranges() const { return ceil_div(bank_shape.rows, row_range); }
     long items() const { return bank_shape.groups * bank_shape.column_blocks() * row_ranges(); }
 };
@@ -89,6 +113,7 @@ struct Kernels {
     Body convolve;                 // context: const Convolution*, index below items()
     Body bank_gradient;            // context: const Gradient*, index below items()
     Body dense_gradient;           // context: const Gradient*, index below samples x items()
+    Body cell_gradient;            // context: const Gradient*, index below cells' column blocks x bands
     Body tapwise_forward;          // context: const Tapwise*, index below forward_items()
     Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
     Body tapwise_weight_gradient;  // index below weight_items()

@@ -19,7 +19,7 @@ struct Problem {
     long taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
-constexpr int kInterfaceVersion = 2;
+constexpr int kInterfaceVersion = 3;
 
 // Columns of a packed bank come in blocks of this many; the last block is padded to a multiple of kColumnUnit.
 constexpr long kColumnBlock = 64;

@@ -15,11 +15,12 @@ class Problem:
     """One call of an operator, without the numbers.
 
     Attributes:
-        operator: `"mixture_conv"`, `"dense_conv"`, `"tapwise_conv"` or `"cell_conv"`.
+        operator: `"mixture_conv"`, `"dense_conv"`, `"tapwise_conv"`, `"cell_conv"` or `"fourier_conv"`.
         spec: the geometry; zeros as padding, as many on both sides.
         batch: B.
         size: `*S`, the input's spatial size.
         experts: K; the number of cells in `cell_conv`; 1 where there is no bank.
+        cell: `(o, i, *c)`, the shape of a cell in `cell_conv`; empty where there are none.
         scales: names of the scales that are present.
         dtype: the numbers' type, as torch names it.
         device: the device's type.
@@ -31,6 +32,7 @@ class Problem:
     batch: int
     size: tuple[int, ...]
     experts: int = 1
+    cell: tuple[int, ...] = ()
     scales: tuple[str, ...] = ()
     dtype: str = "float32"
     device: str = "cpu"

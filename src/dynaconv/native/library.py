@@ -17,7 +17,7 @@ from dynaconv.errors import AlgorithmError, ArgumentError
 __all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status", "why_off"]
 
 PATH = Path(__file__).with_name("_fused.so")
-INTERFACE_VERSION = 2
+INTERFACE_VERSION = 3
 SWITCH = "DYNACONV_NATIVE"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable", "neon")
 
@@ -80,6 +80,7 @@ def load(path: Path, wanted: str = "") -> tuple[ctypes.CDLL | None, Status]:
         return None, Status("broken", text)
     found.dynaconv_isa.restype = ctypes.c_char_p
     found.dynaconv_packed_floats.restype = ctypes.c_int64
+    found.dynaconv_packed_cell_floats.restype = ctypes.c_int64
     found.dynaconv_fingerprint.restype = ctypes.c_uint64
     if wanted and not found.dynaconv_force_isa(wanted.encode()):
         return None, Status("disabled", f"{SWITCH}={wanted}, which this processor cannot run")

@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dynaconv.native.library import Problem, library
 
-__all__ = ["packed"]
+__all__ = ["packed", "shared_floats"]
 
 
 @dataclass
@@ -75,9 +75,16 @@ def packed(bank: Tensor, problem: Problem, *, swap: bool = False, keep: bool = F
     if floats is not None:
         yield floats
         return
-    # One thread at a time uses the shared buffer.
+    with shared_floats(library().dynaconv_packed_floats(ctypes.byref(problem), int(swap))) as floats:
+        yield _pack(plain, problem, swap, floats)
+
+
+@contextmanager
+def shared_floats(size: int) -> Iterator[Tensor]:
+    """The memory that all banks share, at least so many floats, within a `with` block: one thread at a time."""
     with _shared.lock:
-        _shared.floats = _pack(plain, problem, swap, _shared.floats)
+        if _shared.floats.numel() < size:
+            _shared.floats = torch.empty(size)
         yield _shared.floats
 
 

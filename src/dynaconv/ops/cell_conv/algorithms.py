@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
+
 from torch import Tensor
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.kernels import CellKernel
-from dynaconv.native import dense as native
+from dynaconv.native import cells as native
+from dynaconv.native import dense as native_dense
 from dynaconv.ops import dense_conv
+from dynaconv.ops.cell_conv import fused
 from dynaconv.ops.cell_conv.cell_blocks import CellBlocks
 from dynaconv.ops.dense_conv import grouped, patches, per_sample
 from dynaconv.ops.dense_conv.algorithms import DenseAlgorithm
@@ -26,8 +31,8 @@ def _with_assembly(convolution: Cost, problem: Problem, times: int) -> Cost:
     )
 
 
-def _algorithm(name: str, dense: DenseAlgorithm) -> Algorithm:
-    blocks, convolution = CellBlocks(dense), dense_conv.REGISTRY.algorithms[name]
+def _algorithm(name: str, dense: DenseAlgorithm, convolution: Algorithm) -> Algorithm:
+    blocks = CellBlocks(dense)
     return Algorithm(
         name,
         blocks.forward,
@@ -39,6 +44,21 @@ def _algorithm(name: str, dense: DenseAlgorithm) -> Algorithm:
     )
 
 
+def _fused_cost(convolutions: float, mixings: float) -> Callable[[Problem], Cost]:
+    """Of a pass of the compiled kernels; cells are laid out anew for each."""
+
+    def cost(problem: Problem) -> Cost:
+        mixing = problem.experts * problem.kernel_numbers
+        cells = problem.experts * prod(problem.cell)
+        return Cost(convolutions * problem.macs + mixings * mixing, 2 * mixings * cells, calls=20, memory=cells)
+
+    return cost
+
+
+def _why_not(problem: Problem) -> list[str]:
+    return [*native.why_not(problem.spec, problem.cell, problem.dtype, problem.device)]
+
+
 def _reference(x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Tensor:
     """Every kernel written out in float64, one plain convolution per sample."""
     written_out = CellKernel(kernel.cells.double(), kernel.mixture.double()).dense()
@@ -47,10 +67,12 @@ def _reference(x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Tensor:
 
 
 REGISTRY = Registry(
-    _algorithm("native", native),
-    _algorithm("per_sample", per_sample),
-    _algorithm("patches", patches),
-    _algorithm("grouped", grouped),
+    Algorithm("native", fused.forward, fused.backward, _fused_cost(1.1, 0.7), _fused_cost(2.2, 2.5), _why_not),
+    _algorithm("native_dense", native_dense, dense_conv.REGISTRY.algorithms["native"]),
+    *(
+        _algorithm(name, dense, dense_conv.REGISTRY.algorithms[name])
+        for name, dense in (("per_sample", per_sample), ("patches", patches), ("grouped", grouped))
+    ),
     # Autograd differentiates it.
     Algorithm(
         "reference",

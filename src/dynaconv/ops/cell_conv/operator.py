@@ -28,6 +28,7 @@ def problem_of(x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Problem:
         batch=x.shape[0],
         size=tuple(x.shape[2:]),
         experts=kernel.cells.shape[0],
+        cell=tuple(kernel.cells.shape[1:]),
         dtype=str(x.dtype).removeprefix("torch."),
         device=x.device.type,
         channels_last=is_channels_last(x),
