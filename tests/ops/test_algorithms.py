@@ -38,7 +38,7 @@ def check(op: str, name: str, problem: Problem) -> None:
 
 def dtype_of(name: str) -> torch.dtype:
     """The compiled kernels know float32 alone; everything else is compared in float64."""
-    return torch.float32 if name == "native" else torch.float64
+    return torch.float32 if name.startswith("native") else torch.float64
 
 
 def refusal(op: str, name: str, problem: Problem) -> str | None:
@@ -47,8 +47,10 @@ def refusal(op: str, name: str, problem: Problem) -> str | None:
     one_by_one = problem.per_expert and len(set(problem.scales) - {"bias_bank"}) > 0
     if problem.batch == 0 and op != "mixture":
         return None  # without samples, none runs
-    if name == "native" and native.status().state != "on":
+    if name.startswith("native") and native.status().state != "on":
         return "native kernels are off"
+    if op == "cells" and name == "native":
+        return cells_refusal(problem)
     if name == "depthwise" and not problem.spec.groups == problem.in_channels == problem.out_channels:
         return "only depthwise"
     if name == "static" and problem.experts > 1 and not one_by_one:
@@ -58,6 +60,16 @@ def refusal(op: str, name: str, problem: Problem) -> str | None:
     if name == "expert_input" and taps:
         return "tap scales differ between a sample's taps"
     return None
+
+
+def cells_refusal(problem: Problem) -> str | None:
+    """The compiled kernels put kernels together from cells of one tap, which are wide where there are several."""
+    if problem.spec.groups > 1:
+        return f"groups={problem.spec.groups}: only 1"
+    cell = problem.cells().cells.shape[1:]
+    if set(cell[2:]) != {1}:
+        return "only single ones"
+    return "only multiples of 64" if cell[:2] != problem.spec.weight_shape[:2] else None
 
 
 REFERENCE = partial(ops.conv, algorithm="reference")

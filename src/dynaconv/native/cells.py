@@ -70,9 +70,7 @@ def input_gradient(gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, 
     return x_gradient
 
 
-def gradients(
-    gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, spec: ConvSpec
-) -> tuple[Tensor, Tensor]:
+def gradients(gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, spec: ConvSpec) -> tuple[Tensor, Tensor]:
     """The gradients of the cells and of the mixture, from `gradient: (B, O, *S_out)`.
 
     Raises:

@@ -6,12 +6,14 @@ cost more than the numbers written to them.
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
 
-__all__ = ["KernelMaker", "product"]
+__all__ = ["KernelMaker", "transposed"]
 
 
 class KernelMaker:
@@ -34,12 +36,10 @@ class KernelMaker:
         self._gated = torch.view_as_complex(new(samples, columns, rows, 2))
         self._half = torch.view_as_complex(new(samples, rows, columns, 2))
         self._factor = new(samples, rows, in_per_group * width)
-        self._weight = torch.empty(
-            samples, height, width, out_channels, in_per_group, dtype=dtype, device=kernel.spectrum.device
-        )
+        self._weight = new(samples, *kernel.size, dtype=dtype)
 
     def weights(self, samples: slice) -> Tensor:
-        """`(b, O, I/g, k1, k2)`, tap by tap in memory, until the next call."""
+        """`(b, O, I/g, k1, k2)`, until the next call."""
         matrix = self.matrix(samples)
         for fill in (self.gate_factor, self.local_factor):
             factor = fill(samples, self._factor)
@@ -50,8 +50,11 @@ class KernelMaker:
     def laid_out(self, matrix: Tensor) -> Tensor:
         """Matrices `(b, O·k1, I/g·k2)` as kernels."""
         weight = self._weight[: len(matrix)]
-        weight.copy_(matrix.view(-1, *self._layout).permute(0, 2, 4, 1, 3))
-        return weight.permute(0, 3, 4, 1, 2)
+        parts = matrix.view(-1, *self._layout)
+        # Tap by tap: three times as fast as one copy with so short rows.
+        for y, x in product(range(parts.shape[2]), range(parts.shape[4])):
+            weight[..., y, x].copy_(parts[:, :, y, :, x])
+        return weight
 
     def matrix_of(self, weight: Tensor, out: Tensor) -> Tensor:
         """The inverse of `laid_out`, in `out`."""
@@ -78,7 +81,7 @@ class KernelMaker:
         """The factor of low rank, `(b, O·k1, I/g·k2)` in `out`, or `None`."""
         if self.kernel.left is None or self.kernel.right is None:
             return None
-        return product(self.kernel.left[samples], self.kernel.right[samples], out)
+        return _product(self.kernel.left[samples], self.kernel.right[samples], out)
 
     def local_factor(self, samples: slice, out: Tensor) -> Tensor | None:
         """The sigmoids, `(b, O·k1, I/g·k2)` in `out`, or `None`."""
@@ -86,7 +89,7 @@ class KernelMaker:
             return None
         context = self.kernel.context[samples]
         vectors = self.kernel.vectors.expand(len(context), *self.kernel.vectors.shape)
-        return product(vectors, context, out).sigmoid_()
+        return _product(vectors, context, out).sigmoid_()
 
     def _apply_gates(self, gates: Tensor, out: Tensor) -> None:
         """One sample's spectrum under its gates `(r, n)`, in `out`, `(F, 2)`."""
@@ -97,7 +100,7 @@ class KernelMaker:
                 out.addcmul_(spectrum.view(-1, 2), self.spread(gate))
 
 
-def product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
     """`(b, g, R, q) @ (b, g, q, C)` as matrices `(b, g·R, C)` in `out`."""
     found = out[: len(left)]
     torch.bmm(left.flatten(0, 1), right.flatten(0, 1), out=found.view(-1, left.shape[2], right.shape[3]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dynaconv.kernels import FourierKernel
 from dynaconv.ops.fourier_conv.generation import KernelMaker, transposed
 
 __all__ = ["KernelGradients"]
@@ -75,12 +74,14 @@ class KernelGradients:
             total = torch.mul(total, self._local, out=self._product[: len(total)])
         if self._gate is not None:
             left, right = self._maker.kernel.left, self._maker.kernel.right
-            assert left is not None and right is not None
+            assert left is not None
+            assert right is not None
             self._add_products(samples, total, left[samples], right[samples], (0, 1))
             total *= self._gate
         if self._local is not None:
             vectors, context = self._maker.kernel.vectors, self._maker.kernel.context
-            assert vectors is not None and context is not None
+            assert vectors is not None
+            assert context is not None
             total *= torch.sub(1, self._local, out=self._local)
             self._add_products(samples, total, vectors.expand(len(total), *vectors.shape), context[samples], (2, 3))
 
