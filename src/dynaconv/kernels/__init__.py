@@ -5,6 +5,7 @@ from dynaconv.kernels.cell_kernel import CellKernel
 from dynaconv.kernels.fourier import FourierKernels
 from dynaconv.kernels.gated_slices import GatedSlices
 from dynaconv.kernels.low_rank import LowRankKernel
+from dynaconv.kernels.memory_format import kernelwise
 from dynaconv.kernels.values import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
 from dynaconv.kernels.warehouse import Shelf, Warehouse
 
@@ -21,4 +22,5 @@ __all__ = [
     "StaticKernel",
     "TapwiseKernel",
     "Warehouse",
+    "kernelwise",
 ]
