@@ -12,6 +12,8 @@ from dynaconv.ops.second_order.precision import full_precision
 
 __all__ = ["spectral_newton_schulz"]
 
+_CACHED_NUMBERS = 2**16
+
 
 def spectral_newton_schulz(a: Tensor, iterations: int) -> Tensor:
     """What `newton_schulz` gives for the symmetric part `U diag(λ) Uᵀ` of A: `U diag(p(λ)) Uᵀ`, p the n iterations.
@@ -52,9 +54,10 @@ class _Spectral(torch.autograd.Function):
             return newton_schulz_tangent(a, gradient, ctx.iterations), None
         with full_precision(a):
             inner = vectors.mT @ gradient @ vectors
-            # One matrix at a time: its differences stay in the cache.
-            for matrix, roots in zip(inner, values, strict=True):
-                matrix *= _divided_differences(roots, ctx.iterations)
+            # A few matrices at a time: their differences stay in the cache.
+            count = max(1, _CACHED_NUMBERS // a.shape[-1] ** 2)
+            for matrices, some in zip(inner.split(count), values.split(count), strict=True):
+                matrices *= _divided_differences(some, ctx.iterations)
             return vectors @ inner @ vectors.mT, None
 
 
@@ -68,18 +71,19 @@ def _iterate(values: Tensor, iterations: int) -> Tensor:
 
 
 def _divided_differences(values: Tensor, iterations: int) -> Tensor:
-    """`(p(λ_i) − p(λ_j)) / (λ_i − λ_j)`, for equal values the derivative: `(d,)` → `(d, d)`.
+    """`(p(λ_i) − p(λ_j)) / (λ_i − λ_j)`, for equal values the derivative: `(B, d)` → `(B, d, d)`.
 
     Carried along by the rule for products, `(f g)[i, j] = f[i, j] g_j + f_i g[i, j]`: nothing is subtracted, no digits
     are lost between close values.
     """
+    # A column per sample: numbers by row; a row: numbers by column.
     y, z = values, torch.ones_like(values)
-    dy = values.new_ones(len(values), len(values))
+    dy = values.new_ones(*values.shape, values.shape[-1])
     dz = torch.zeros_like(dy)
     for _ in range(iterations):
         t = 1.5 - 0.5 * z * y
-        dt = -0.5 * (dz * y + z[:, None] * dy)
-        dy = dy * t + y[:, None] * dt
-        dz = dt * z + t[:, None] * dz
+        dt = -0.5 * (dz * y[:, None] + z[..., None] * dy)
+        dy = dy * t[:, None] + y[..., None] * dt
+        dz = dt * z[:, None] + t[..., None] * dz
         y, z = y * t, t * z
     return dy
