@@ -76,14 +76,23 @@ def _divided_differences(values: Tensor, iterations: int) -> Tensor:
     Carried along by the rule for products, `(f g)[i, j] = f[i, j] g_j + f_i g[i, j]`: nothing is subtracted, no digits
     are lost between close values.
     """
-    # A column per sample: numbers by row; a row: numbers by column.
     y, z = values, torch.ones_like(values)
     dy = values.new_ones(*values.shape, values.shape[-1])
     dz = torch.zeros_like(dy)
     for _ in range(iterations):
         t = 1.5 - 0.5 * z * y
-        dt = -0.5 * (dz * y[:, None] + z[..., None] * dy)
-        dy = dy * t[:, None] + y[..., None] * dt
-        dz = dt * z[:, None] + t[..., None] * dz
+        dt = torch.addcmul(_by_column(-0.5 * y) * dz, _by_row(-0.5 * z), dy)
+        dy = torch.addcmul(_by_column(t) * dy, _by_row(y), dt)
+        dz = torch.addcmul(_by_column(z) * dt, _by_row(t), dz)
         y, z = y * t, t * z
     return dy
+
+
+def _by_row(values: Tensor) -> Tensor:
+    """`(B, d)` → `(B, d, 1)`."""
+    return values.unsqueeze(2)
+
+
+def _by_column(values: Tensor) -> Tensor:
+    """`(B, d)` → `(B, 1, d)`."""
+    return values.unsqueeze(1)
