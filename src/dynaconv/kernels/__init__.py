@@ -6,6 +6,7 @@ from dynaconv.kernels.fourier import FourierKernels
 from dynaconv.kernels.fourier_kernel import FourierKernel
 from dynaconv.kernels.gated_slices import GatedSlices
 from dynaconv.kernels.low_rank import LowRankKernel
+from dynaconv.kernels.memory_format import kernelwise
 from dynaconv.kernels.values import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
 from dynaconv.kernels.warehouse import Shelf, Warehouse
 
@@ -23,4 +24,5 @@ __all__ = [
     "StaticKernel",
     "TapwiseKernel",
     "Warehouse",
+    "kernelwise",
 ]

@@ -35,7 +35,15 @@ def _by_autograd(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost
 
 
 REGISTRY = Registry(
-    Algorithm("native", fused.forward, fused.backward, forward_cost("native"), backward_cost("native"), fused.why_not),
+    Algorithm(
+        "native",
+        fused.forward,
+        fused.backward,
+        forward_cost("native"),
+        backward_cost("native"),
+        fused.why_not,
+        channels_last=True,
+    ),
     *(
         Algorithm(name, algorithm.forward, algorithm.backward, forward_cost(name), backward_cost(name))
         for name, algorithm in (("per_sample", _PER_SAMPLE), ("patches", patches), ("grouped", _GROUPED))
