@@ -1,19 +1,24 @@
 """Kernels made from their spectrum, a few samples at a time.
 
-Every step runs along contiguous memory. What is as large as a block of kernels is allocated once a call: fresh pages
-cost more than the numbers written to them.
+Every step runs along contiguous memory, and what is as large as a kernel is in memory that is used again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
+from dynaconv.ops.scratch import scratch
 
-__all__ = ["KernelMaker", "transposed"]
+__all__ = ["KernelMaker", "transform"]
+
+# 512 KiB of complex float32.
+TRANSFORM_NUMBERS = 2**16
 
 
 class KernelMaker:
@@ -29,14 +34,17 @@ class KernelMaker:
         self.kernel = kernel
         out_channels, in_per_group, height, width = kernel.size
         self._layout = (out_channels, height, in_per_group, width)
-        columns, rows = kernel.runs.shape
-        self._runs = kernel.runs.flatten()
-        new = kernel.spectrum.new_empty
-        self._spread = torch.view_as_complex(new(columns * rows, 2))
-        self._gated = torch.view_as_complex(new(samples, columns, rows, 2))
-        self._half = torch.view_as_complex(new(samples, rows, columns, 2))
-        self._factor = new(samples, rows, in_per_group * width)
-        self._weight = new(samples, *kernel.size, dtype=dtype)
+        self._runs, (columns, rows) = kernel.runs.flatten(), kernel.runs.shape
+
+        def new(name: str, *shape: int) -> Tensor:
+            return scratch(f"fourier kernel {name}", shape, kernel.spectrum)
+
+        self._spread = torch.view_as_complex(new("gates", columns * rows, 2))
+        self._gated = torch.view_as_complex(new("spectrum", columns, rows, 2))
+        self._half = torch.view_as_complex(new("half", rows, columns, 2))
+        self._matrix = new("matrix", samples, rows, in_per_group * width)
+        self._factor = new("factor", samples, rows, in_per_group * width)
+        self._weight = scratch("fourier kernel", (samples, *kernel.size), kernel.spectrum.new_empty(0, dtype=dtype))
 
     def weights(self, samples: slice) -> Tensor:
         """`(b, O, I/g, k1, k2)`, until the next call."""
@@ -63,14 +71,13 @@ class KernelMaker:
         return found
 
     def matrix(self, samples: slice) -> Tensor:
-        """The transforms alone, `(b, O·k1, I/g·k2)`."""
+        """The transforms alone, `(b, O·k1, I/g·k2)`, until the next call."""
         gates = self.kernel.gates[samples]
-        gated, half = self._gated[: len(gates)], self._half[: len(gates)]
-        for i in range(len(gates)):
-            self._apply_gates(gates[i], torch.view_as_real(gated[i]).flatten(0, 1))
-        transposed(torch.fft.ifft(gated, dim=2), half)
-        matrix: Tensor = torch.fft.irfft(half, n=self._factor.shape[2], dim=2)
-        return matrix
+        for one, matrix in zip(gates, self._matrix[: len(gates)], strict=True):
+            self._apply_gates(one, torch.view_as_real(self._gated).flatten(0, 1))
+            transform(torch.fft.ifft, self._gated, self._half.t())
+            transform(partial(torch.fft.irfft, n=matrix.shape[1]), self._half, matrix)
+        return self._matrix[: len(gates)]
 
     def spread(self, gates: Tensor) -> Tensor:
         """The gates `(n,)` of one spectrum at every frequency, twice, `(F, 2)`, until the next call."""
@@ -107,8 +114,8 @@ def _product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
     return found
 
 
-def transposed(matrices: Tensor, out: Tensor) -> Tensor:
-    """Each matrix transposed, in `out`; one by one, since only these are copied in tiles."""
-    for one, target in zip(matrices, out, strict=True):
-        target.copy_(one.t())
-    return out
+def transform(function: Callable[..., Tensor], rows: Tensor, out: Tensor) -> None:
+    """`out = function(rows, dim=1)`, a few rows at a time: results of the transforms are always in fresh memory."""
+    some = max(1, TRANSFORM_NUMBERS // rows.shape[1])
+    for first in range(0, rows.shape[0], some):
+        out[first : first + some].copy_(function(rows[first : first + some], dim=1))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from dynaconv.ops.fourier_conv.generation import KernelMaker, transposed
+from dynaconv.ops.fourier_conv.generation import KernelMaker, transform
+from dynaconv.ops.scratch import scratch
 
 __all__ = ["KernelGradients"]
 
@@ -24,17 +27,23 @@ class KernelGradients:
         factors = (kernel.left, kernel.right, kernel.vectors, kernel.context)
         self._factors = [None if f is None else torch.zeros_like(f) for f in factors]
         columns, rows = kernel.runs.shape
-        new, width = kernel.spectrum.new_empty, kernel.size[1] * kernel.size[3]
+        width = kernel.size[1] * kernel.size[3]
+
+        def new(name: str, *shape: int) -> Tensor:
+            return scratch(f"fourier gradient {name}", shape, kernel.spectrum)
+
         self._gate_factor, self._local_factor, self._upstream, self._product = (
-            new(samples, rows, width) for _ in range(4)
+            new(name, samples, rows, width) for name in ("gate", "local", "upstream", "product")
         )
-        self._half = torch.view_as_complex(new(samples, columns, rows, 2))
+        self._rows = torch.view_as_complex(new("rows", columns, rows, 2))
+        self._found = torch.view_as_complex(new("spectrum", columns, rows, 2))
         self._order = kernel.order.flatten()
-        self._by_gate = torch.view_as_complex(new(len(self._order), 2))
+        self._by_gate = torch.view_as_complex(new("by gate", len(self._order), 2))
         # One more: what fills up the shorter runs.
-        self._shares = new(columns * rows + 1, 2).zero_()
+        self._shares = new("shares", columns * rows + 1, 2)
+        self._shares[-1] = 0
         # Of a real matrix, all frequencies but the first and the middle one of a row stand for two.
-        doubled = new(columns, 1, 1).fill_(2)
+        doubled = kernel.spectrum.new_full((columns, 1, 1), 2)
         doubled[0] = 1
         if width % 2 == 0:
             doubled[-1] = 1
@@ -103,13 +112,12 @@ class KernelGradients:
     def _add_spectrum(self, samples: slice, gradient: Tensor) -> None:
         """Transform the gradient of the matrices and share it out; the adjoint of `KernelMaker.matrix`."""
         kernel, shares = self._maker.kernel, self._shares
-        half = transposed(torch.fft.rfft(gradient, dim=2, norm="forward"), self._half[: len(gradient)])
-        found = torch.view_as_real(torch.fft.fft(half, dim=2, norm="forward"))
-        gates = kernel.gates[samples]
-        for i in range(len(gates)):
-            numbers = found[i].flatten(0, 1)
-            for j in range(gates.shape[1]):
+        numbers = torch.view_as_real(self._found).flatten(0, 1)
+        for one, gates, to_gates in zip(gradient, kernel.gates[samples], self._gates[samples], strict=True):
+            transform(partial(torch.fft.rfft, norm="forward"), one, self._rows.t())
+            transform(partial(torch.fft.fft, norm="forward"), self._rows, self._found)
+            for j, gate in enumerate(gates):
                 torch.mul(self._weighted[j].view(-1, 2), numbers, out=shares[:-1])
                 by_gate = torch.index_select(torch.view_as_complex(shares), 0, self._order, out=self._by_gate)
-                self._gates[samples][i, j] = torch.view_as_real(by_gate).view(len(kernel.order), -1).sum(1)
-                self._spectrum[j].view(-1, 2).addcmul_(numbers, self._maker.spread(gates[i, j]))
+                to_gates[j] = torch.view_as_real(by_gate).view(len(kernel.order), -1).sum(1)
+                self._spectrum[j].view(-1, 2).addcmul_(numbers, self._maker.spread(gate))
