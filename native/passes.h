@@ -35,9 +35,10 @@ struct Convolution {
     long source_pixels, source_channels;
     long destination_pixels, destination_channels;
     Map source;                      // [samples][source_pixels][source_channels]
-    const float* bank;               // packed, see BankShape; or null
+    const float* bank;               // packed, see BankShape, or in the plain layout; or null
+    bool plain_bank;                 // in the plain layout
     const float* kernels;            // where there is no bank: the samples' own, in the plain layout
-    bool transposed;                 // the kernels' inputs are the destination's channels
+    bool transposed;                 // inputs of what is in the plain layout are the destination's channels
     CellBank cells;                  // where there is neither: what the kernels are mixed from
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
@@ -65,7 +66,7 @@ struct Gradient {
     long source_channels, destination_channels;
     Map source;                      // [samples][source_pixels][source_channels]
     Map gradient;                    // [samples][destination_pixels][destination_channels]
-    const float* bank;               // packed
+    const float* bank;               // in the plain layout
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null

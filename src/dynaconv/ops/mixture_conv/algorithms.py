@@ -34,6 +34,12 @@ def _by_autograd(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost
     return cost
 
 
+def _static_by_kind(problem: Problem) -> str | None:
+    """One expert is an ordinary convolution between two channel scales; compiled kernels scale in the same pass."""
+    cannot = static.why_not(problem) or (problem.scales and not fused.why_not(problem))
+    return None if cannot else "static"
+
+
 REGISTRY = Registry(
     Algorithm(
         "native",
@@ -59,5 +65,5 @@ REGISTRY = Registry(
         expert_input.why_not,
     ),
     Algorithm("reference", reference, None, reference_cost, _by_autograd(reference_cost)),
-    default="static",
+    by_kind=_static_by_kind,
 )
