@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "blocking.h"
-#include "pack.h"
 #include "parallel.h"
 #include "plan.h"
 #include "select.h"
@@ -138,7 +137,9 @@ int dynaconv_reads_plain(const Problem* p, int transposed) {
 }
 
 void dynaconv_pack(const Problem* p, const float* bank, int transposed, float* packed) {
-    pack_bank(*p, bank, transposed != 0, packed);
+    Packing packing{bank_shape(*p, transposed != 0), bank, packed, transposed != 0};
+    expect_writes(packed, packing.shape.experts * packing.shape.groups * packing.shape.group_size() * sizeof(float));
+    parallel_for(p->threads, packing.items(), kernels().pack, &packing);
 }
 
 // y = conv(x, kernels) x out_scale + bias; coefficients: samples x experts x taps; in_scale, out_scale and bias may be null.
