@@ -34,7 +34,7 @@ Blocking small_map(const Problem& p, const BankShape& shape, long pixels, long s
     b.taps_together = 1;
     b.sample_group = 4;
     // The same whether the bank comes packed or not, and so are the sums.
-    b.row_chunk = even(shape.rows, rows_of_experts(shape, 3 * kResident, 128));
+    b.row_chunk = even(shape.rows, rows_of_experts(shape, 5 * kResident, 128));
     const long fit = std::min(2 * kResident / (pixels * kColumnBlock), 4 * kResident / (sources * b.row_chunk));
     b.sample_block = std::clamp(fit, b.sample_group, 64L);
     // Enough items for every thread comes before reading the bank once.

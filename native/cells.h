@@ -1,11 +1,29 @@
 // Kernels whose every tap is a mixture of cells that all samples share: assembled in cache, and their gradient, which is
 // folded into cells and mixtures while in cache. Both are products of mixtures and packed cells.
 #pragma once
+#include "plain.h"
 #include "source.h"
 #include "tile.h"
 
 namespace dynaconv {
 namespace DYNACONV_ISA {
+
+// One item is a run of rows of one column block of all cells.
+static void pack_cells_item(void* context, long index) {
+    const CellPacking& p = *static_cast<const CellPacking*>(context);
+    const CellBank& m = p.cells;
+    const long row = index % p.runs() * Packing::kRows, rows = least(Packing::kRows, m.rows - row);
+    const long block = index / p.runs(), width = block_width(m.columns, block);
+    const BankShape shape{1, 1, 1, m.rows, m.columns, 0};
+    float* to = p.to + (m.packed_row(block, row, width) - m.packed);
+    float* cell = scratch(kTile, rows * width);
+    for (long n = 0; n < m.cells; ++n, to += width) {
+        read_plain(shape, m.transposed, p.from + n * m.rows * m.columns, {row, rows, block * kColumnBlock, width}, rows,
+                   cell);
+        for (long r = 0; r < rows; ++r)
+            for (long c = 0; c < width; ++c) to[r * m.cells * width + c] = cell[r * width + c];
+    }
+}
 
 // Where the taps of a kernel stand in the mixtures, and in a part of the kernel laid out as [tap][rows][width].
 struct CellTaps {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "blocking.h"
-#include "pack.h"
 #include "parallel.h"
 #include "plan.h"
 #include "select.h"
@@ -147,7 +146,9 @@ int dynaconv_reads_plain(const Problem* p, int transposed) {
 }
 
 void dynaconv_pack(const Problem* p, const float* bank, int transposed, float* packed) {
-    pack_bank(*p, bank, transposed != 0, packed);
+    Packing packing{bank_shape(*p, transposed != 0), bank, packed, transposed != 0};
+    expect_writes(packed, packing.shape.experts * packing.shape.groups * packing.shape.group_size() * sizeof(float));
+    parallel_for(p->threads, packing.items(), kernels().pack, &packing);
 }
 
 // y = conv(x, kernels) x out_scale + bias; coefficients: samples x experts x taps; in_scale, out_scale and bias may be null.
@@ -237,7 +238,8 @@ int64_t dynaconv_packed_cell_floats(const Problem* p, int64_t out, int64_t in, i
 
 // Cells (N, o, i), N the problem's experts, into the layout of CellBank.
 void dynaconv_pack_cells(const Problem* p, int64_t out, int64_t in, int transposed, const float* cells, float* packed) {
-    pack_cells(p->threads, cell_bank(*p, out, in, transposed != 0, packed, nullptr), cells, packed);
+    CellPacking packing{cell_bank(*p, out, in, transposed != 0, packed, nullptr), cells, packed};
+    parallel_for(p->threads, packing.items(), kernels().pack_cells, &packing);
 }
 
 // y = conv(x, kernels put together from cells); mixtures: samples x taps x outputs / o x inputs / i x N.

@@ -109,8 +109,33 @@ struct Tapwise {
     long weight_items() const { return shape.groups * shape.column_blocks() * row_ranges() * bands; }
 };
 
+// A bank from PyTorch's layout into the packed one.
+struct Packing {
+    BankShape shape;
+    const float* from;
+    float* to;
+    bool transposed;
+
+    static constexpr long kRows = 32;
+
+    long runs() const { return ceil_div(shape.rows, kRows); }
+    long items() const { return shape.experts * shape.groups * shape.column_blocks() * runs(); }
+};
+
+// Cells from PyTorch's layout (N, o, i) into that of CellBank.
+struct CellPacking {
+    CellBank cells;
+    const float* from;
+    float* to;
+
+    long runs() const { return ceil_div(cells.rows, Packing::kRows); }
+    long items() const { return ceil_div(cells.columns, kColumnBlock) * runs(); }
+};
+
 struct Kernels {
     const char* name;
+    Body pack;                     // context: const Packing*, index below items()
+    Body pack_cells;               // context: const CellPacking*, index below items()
     Body convolve;                 // context: const Convolution*, index below items()
     Body bank_gradient;            // context: const Gradient*, index below items()
     Body dense_gradient;           // context: const Gradient*, index below samples x items()

@@ -67,7 +67,15 @@ def _reference(x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Tensor:
 
 
 REGISTRY = Registry(
-    Algorithm("native", fused.forward, fused.backward, _fused_cost(1.1, 0.7), _fused_cost(2.2, 2.5), _why_not),
+    Algorithm(
+        "native",
+        fused.forward,
+        fused.backward,
+        _fused_cost(1.1, 0.7),
+        _fused_cost(2.2, 2.5),
+        _why_not,
+        channels_last=True,
+    ),
     _algorithm("native_dense", native_dense, dense_conv.REGISTRY.algorithms["native"]),
     *(
         _algorithm(name, dense, dense_conv.REGISTRY.algorithms[name])
