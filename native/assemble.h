@@ -1,6 +1,7 @@
 // A sample's kernel, or a part of it: the experts' packed weights weighted by that sample's coefficients.
 #pragma once
 #include "passes.h"
+#include "plain.h"
 #include "vector.h"
 
 namespace dynaconv {
@@ -51,6 +52,17 @@ static void combine_samples(int samples, int experts, const float* const* weight
         case 3: return combine_experts<3>(experts, weights, coefficient, floats, add, out);
         default: return combine_experts<4>(experts, weights, coefficient, floats, add, out);
     }
+}
+
+// A part of all experts' weights, read from the plain layout into scratch memory: [expert][tap][row][width].
+template <class Pass>
+static const float* read_experts(const Pass& pass, bool transposed, long group, const PlainBlock& part) {
+    const BankShape& shape = pass.bank_shape;
+    const long size = shape.taps * part.rows * part.width, whole = shape.taps * shape.rows * shape.columns;
+    float* const experts = scratch(kBank, shape.experts * size);
+    for (long e = 0; e < shape.experts; ++e)
+        read_plain(shape, transposed, pass.bank + (e * shape.groups + group) * whole, part, part.rows, experts + e * size);
+    return experts;
 }
 
 template <class Pass>

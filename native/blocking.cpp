@@ -14,6 +14,14 @@ constexpr long kSmallMap = 400;
 // Enough items for some threads, without knowing how many there are.
 constexpr long kItems = 8;
 
+// So often may a pass lay out each part of a bank while it reads it.
+constexpr long kRarely = 2;
+
+// Rows of a column block, at most so many, of which the weights of all experts and taps take so many floats.
+long rows_of_experts(const BankShape& shape, long floats, long rows) {
+    return std::clamp(floats / (shape.experts * shape.taps * kColumnBlock), 16L, rows);
+}
+
 // `total` in equal parts of at most `most`.
 long even(long total, long most) { return ceil_div(total, ceil_div(total, std::max(1L, most))); }
 
@@ -25,7 +33,8 @@ Blocking small_map(const Problem& p, const BankShape& shape, long pixels, long s
     b.run_pixels = 64;
     b.taps_together = 1;
     b.sample_group = 4;
-    b.row_chunk = even(shape.rows, std::clamp(1024 / shape.experts, 32L, 128L));
+    // The same whether the bank comes packed or not, and so are the sums.
+    b.row_chunk = even(shape.rows, rows_of_experts(shape, 5 * kResident, 128));
     const long fit = std::min(2 * kResident / (pixels * kColumnBlock), 4 * kResident / (sources * b.row_chunk));
     b.sample_block = std::clamp(fit, b.sample_group, 64L);
     // Enough items for every thread comes before reading the bank once.
@@ -49,13 +58,25 @@ Blocking large_map(const Problem& p, const BankShape& shape, long pixels) {
 
 }  // namespace
 
+namespace {
+
+bool is_small(const Problem& p, Direction direction) {
+    const bool forward = direction == Direction::kForward;
+    return (forward ? p.out_pixels() : p.in_pixels()) <= kSmallMap && !bank_shape(p, !forward).lane_columns;
+}
+
+}  // namespace
+
+bool reads_plain(const Problem& p, Direction direction) {
+    return is_small(p, direction) && ceil_div(p.samples, choose_blocking(p, direction).sample_block) <= kRarely;
+}
+
 Blocking choose_blocking(const Problem& p, Direction direction) {
     const bool forward = direction == Direction::kForward;
     const BankShape shape = bank_shape(p, !forward);
     const long pixels = forward ? p.out_pixels() : p.in_pixels();
     const long sources = forward ? p.in_pixels() : p.out_pixels();
-    const bool small = pixels <= kSmallMap && !shape.lane_columns;
-    Blocking b = small ? small_map(p, shape, pixels, sources) : large_map(p, shape, pixels);
+    Blocking b = is_small(p, direction) ? small_map(p, shape, pixels, sources) : large_map(p, shape, pixels);
     if (shape.lane_columns) b.row_chunk = shape.rows;
     b.sample_block = std::min(b.sample_block, static_cast<long>(p.samples));
     return b;
@@ -67,8 +88,7 @@ Blocking gradient_blocking(const Problem& p) {
     Blocking b{};
     b.block_pixels = 1024;
     // The experts' gradients of an item stay in cache until all samples are in.
-    const long fit = 2 * kResident / (shape.experts * shape.taps * kColumnBlock);
-    b.row_chunk = even(shape.rows, std::clamp(fit, 16L, 64L));
+    b.row_chunk = even(shape.rows, rows_of_experts(shape, 2 * kResident, 64));
     const long block = std::min(pixels, b.block_pixels), source = sources * block / pixels;
     const long lanes = shape.lane_columns ? kColumnBlock : 1;
     b.sample_block = std::clamp(kResident / std::max(block * kColumnBlock, source * b.row_chunk * lanes), 1L, 64L);

@@ -13,6 +13,9 @@ struct Blocking {
     long run_pixels;     // destination pixels of a run, 0: all, every tap in one run
 };
 
+// Whether a pass reads a part of the bank so rarely that laying it out ahead would cost more than it saves.
+bool reads_plain(const Problem& problem, Direction direction);
+
 Blocking choose_blocking(const Problem& problem, Direction direction);
 Blocking gradient_blocking(const Problem& problem);
 

@@ -35,9 +35,17 @@ static void read_kernel(const Convolution& c, const ConvolveItem& item, long row
                {row, rows, item.column_block * kColumnBlock, item.width}, rows, out);
 }
 
+// Where an expert's rows for one tap start: `experts` is what read_experts gave for these rows, or null.
+static const float* expert_rows(const Convolution& c, const ConvolveItem& item, const float* experts, long row, long rows,
+                                long expert, long tap) {
+    const BankShape& shape = c.bank_shape;
+    if (experts) return experts + (expert * shape.taps + tap) * rows * item.width;
+    return c.bank + shape.block_start(expert, item.group, item.column_block) + (tap * shape.rows + row) * item.width;
+}
+
 // Kernels of `samples` samples for the taps of a group: out is [sample][tap][rows][width].
-static void assemble(const Convolution& c, const ConvolveItem& item, const TapGroup& taps, long row, long rows,
-                     long sample, int samples, float* out) {
+static void assemble(const Convolution& c, const ConvolveItem& item, const float* all_experts, const TapGroup& taps,
+                     long row, long rows, long sample, int samples, float* out) {
     const BankShape& shape = c.bank_shape;
     const long tap_size = rows * item.width;
     for (int t = 0; t < taps.tap_count; ++t) {
@@ -49,8 +57,7 @@ static void assemble(const Convolution& c, const ConvolveItem& item, const TapGr
             const float* weights[kMostTogether];
             float factor[kMostTogether][kMostTogether] = {};
             for (int e = 0; e < experts; ++e) {
-                weights[e] = c.bank + shape.block_start(first + e, item.group, item.column_block) +
-                             (tap * shape.rows + row) * item.width;
+                weights[e] = expert_rows(c, item, all_experts, row, rows, first + e, tap);
                 for (int s = 0; s < samples; ++s) factor[s][e] = coefficient(c, sample + s, first + e, tap);
             }
             combine_samples(samples, experts, weights, factor, tap_size, first > 0, to);
@@ -103,13 +110,15 @@ static void convolve_item(void* context, long index) {
         const SourcePart part{item.group, row, rows, item.column_block * kColumnBlock, item.width};
         for (long s = 0; s < item.samples; ++s)
             pack_source(c, block, item.first_sample + s, part, source + s * source_size);
+        const PlainBlock weights{row, rows, item.column_block * kColumnBlock, item.width};
+        const float* experts = c.plain_bank ? read_experts(c, c.transposed, item.group, weights) : nullptr;
         for (int g = 0; g < block.group_count; ++g) {
             const TapGroup& taps = block.groups[g];
             if (taps.run_count == 0) continue;
             for (long s = 0; s < item.samples; s += c.sample_group) {
                 const int together = static_cast<int>(least(c.sample_group, item.samples - s));
                 if (c.bank)
-                    assemble(c, item, taps, row, rows, item.first_sample + s, together, kernel);
+                    assemble(c, item, experts, taps, row, rows, item.first_sample + s, together, kernel);
                 else
                     read_kernel(c, item, row, rows, item.first_sample + s, kernel);
                 const long tap_size = rows * item.width;

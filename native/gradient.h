@@ -92,7 +92,8 @@ struct GradientItem {
     float* coefficients;                // [samples][experts][taps]
     float *source, *gradient, *scales;  // packed slices
     float *tiles, *dots;
-    float* sums;  // the experts' gradients of the item, [expert][tap][row][width]
+    const float* weights;  // the experts' weights of the item, [expert][tap][row][width]
+    float* sums;           // their gradients, likewise
     long source_size, gradient_size;
     bool lanes;
 };
@@ -118,6 +119,8 @@ static GradientItem locate(const Gradient& g, long index) {
     item.scales = scratch(kSmall, g.slice_block * (item.width + shape.experts * kLanes));
     item.dots = item.scales + g.slice_block * item.width;
     item.tiles = scratch(kTile, kMostTogether * kFoldRows * item.width);
+    item.weights = read_experts(g, false, item.group,
+                                {item.first_row, item.rows, item.column_block * kColumnBlock, item.width});
     item.sums = scratch(kKernel, shape.experts * shape.taps * item.rows * item.width);
     return item;
 }
@@ -170,10 +173,9 @@ static void fold_slices(const Gradient& g, const GradientItem& item, long tap, l
     for (long first = 0; first < shape.experts; first += kMostTogether) {
         const int experts = static_cast<int>(least(kMostTogether, shape.experts - first));
         for (int e = 0; e < experts; ++e) {
-            const long start = shape.block_start(first + e, item.group, item.column_block) +
-                               (tap * shape.rows + item.first_row + row) * item.width;
-            f.weights[e] = g.bank + start;
-            f.sums[e] = item.sums + (((first + e) * shape.taps + tap) * item.rows + row) * item.width;
+            const long start = (((first + e) * shape.taps + tap) * item.rows + row) * item.width;
+            f.weights[e] = item.weights + start;
+            f.sums[e] = item.sums + start;
             for (int s = 0; s < together; ++s)
                 f.coefficient[s][e] = coefficient(g, (first_slice + place + s) / g.block_count, first + e, tap);
         }

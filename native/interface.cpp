@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "blocking.h"
-#include "pack.h"
 #include "parallel.h"
 #include "plan.h"
 #include "select.h"
@@ -21,6 +20,8 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
     const Blocking blocking = c.bank ? choose_blocking(p, direction) : dense_blocking(p, direction);
     const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
     const bool forward = direction == Direction::kForward;
+    c.plain_bank = c.bank && p.plain_bank;
+    c.transposed = !forward;
     c.bank_shape = bank_shape(p, !forward);
     c.samples = p.samples;
     c.source_pixels = forward ? p.in_pixels() : p.out_pixels();
@@ -130,16 +131,23 @@ uint64_t dynaconv_fingerprint(const void* data, int64_t bytes) {
     return hash;
 }
 
+// Whether a pass would rather have the bank in PyTorch's layout than packed: then set Problem::plain_bank.
+int dynaconv_reads_plain(const Problem* p, int transposed) {
+    return reads_plain(*p, transposed ? Direction::kInputGradient : Direction::kForward);
+}
+
 void dynaconv_pack(const Problem* p, const float* bank, int transposed, float* packed) {
-    pack_bank(*p, bank, transposed != 0, packed);
+    Packing packing{bank_shape(*p, transposed != 0), bank, packed, transposed != 0};
+    expect_writes(packed, packing.shape.experts * packing.shape.groups * packing.shape.group_size() * sizeof(float));
+    parallel_for(p->threads, packing.items(), kernels().pack, &packing);
 }
 
 // y = conv(x, kernels) x out_scale + bias; coefficients: samples x experts x taps; in_scale, out_scale and bias may be null.
-void dynaconv_forward(const Problem* p, const void* x, const float* packed, const float* coefficients,
+void dynaconv_forward(const Problem* p, const void* x, const float* bank, const float* coefficients,
                       const float* in_scale, const float* out_scale, const float* bias, void* y) {
     Convolution c{};
     c.source = map_of(*p, x);
-    c.bank = packed;
+    c.bank = bank;
     c.coefficients = coefficients;
     c.source_scale = in_scale;
     c.destination_scale = out_scale;
@@ -149,12 +157,12 @@ void dynaconv_forward(const Problem* p, const void* x, const float* packed, cons
 }
 
 // The gradient of x and, where x is given, of in_scale (samples x in_channels).
-void dynaconv_input_gradient(const Problem* p, const void* y_gradient, const float* packed_transposed,
+void dynaconv_input_gradient(const Problem* p, const void* y_gradient, const float* bank,
                              const float* coefficients, const float* in_scale, const float* out_scale, const void* x,
                              void* x_gradient, float* in_scale_gradient) {
     Convolution c{};
     c.source = map_of(*p, y_gradient);
-    c.bank = packed_transposed;
+    c.bank = bank;
     c.coefficients = coefficients;
     c.source_scale = out_scale;
     c.destination_scale = in_scale;
@@ -164,15 +172,16 @@ void dynaconv_input_gradient(const Problem* p, const void* y_gradient, const flo
     run_convolution(*p, Direction::kInputGradient, c);
 }
 
-// The gradients of the bank (plain layout), of the coefficients and, where wanted, of out_scale (samples x out_channels).
-void dynaconv_bank_gradient(const Problem* p, const void* x, const void* y_gradient, const float* packed,
+// The gradients of the bank (plain layout, as the bank), of the coefficients and, where wanted, of out_scale (samples x
+// out_channels).
+void dynaconv_bank_gradient(const Problem* p, const void* x, const void* y_gradient, const float* bank,
                             const float* coefficients, const float* in_scale,
                             const float* out_scale, float* bank_gradient, float* coefficient_gradient,
                             float* out_scale_gradient) {
     const Blocking blocking = gradient_blocking(*p);
     const auto plan = gradient_plan(*p, blocking);
     Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, bank_gradient);
-    g.bank = packed;
+    g.bank = bank;
     g.coefficients = coefficients;
     g.source_scale = in_scale;
     g.destination_scale = out_scale;
@@ -201,7 +210,6 @@ void dynaconv_dense_input_gradient(const Problem* p, const void* y_gradient, con
     Convolution c{};
     c.source = map_of(*p, y_gradient);
     c.kernels = weight;
-    c.transposed = true;
     c.destination = map_of(*p, x_gradient);
     run_convolution(*p, Direction::kInputGradient, c);
 }

@@ -2,6 +2,7 @@
 #include "convolve.h"
 #include "dense.h"
 #include "gradient.h"
+#include "pack.h"
 #include "tapwise.h"
 
 #define DYNACONV_TEXT(x) #x
@@ -11,8 +12,14 @@ namespace dynaconv {
 namespace DYNACONV_ISA {
 
 extern const Kernels kernels;
-const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA), convolve_item,        gradient_item,       dense_gradient_item,
-                         tapwise_forward_item,        source_gradient_item, weight_gradient_item};
+const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
+                         pack_item,
+                         convolve_item,
+                         gradient_item,
+                         dense_gradient_item,
+                         tapwise_forward_item,
+                         source_gradient_item,
+                         weight_gradient_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

@@ -9,7 +9,7 @@ using Body = void (*)(void* context, long index);
 // where one is loaded, because two pools on the same cores slow each other down.
 void parallel_for(long threads, long count, Body body, void* context);
 
-enum Scratch { kSource, kAccumulator, kKernel, kTile, kSmall, kScratchCount };
+enum Scratch { kSource, kAccumulator, kKernel, kBank, kTile, kSmall, kScratchCount };
 
 // This thread's scratch, at least `floats` long, 64-byte aligned, not initialised; kept until the thread ends.
 float* scratch(Scratch which, long floats);

@@ -14,9 +14,10 @@ struct Convolution {
     long source_pixels, source_channels;
     long destination_pixels, destination_channels;
     Map source;                      // [samples][source_pixels][source_channels]
-    const float* bank;               // packed, see BankShape; or null
+    const float* bank;               // packed, see BankShape, or in the plain layout; or null
+    bool plain_bank;                 // in the plain layout
     const float* kernels;            // where there is no bank: the samples' own, in the plain layout
-    bool transposed;                 // the kernels' inputs are the destination's channels
+    bool transposed;                 // inputs of what is in the plain layout are the destination's channels
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
@@ -43,7 +44,7 @@ struct Gradient {
     long source_channels, destination_channels;
     Map source;                      // [samples][source_pixels][source_channels]
     Map gradient;                    // [samples][destination_pixels][destination_channels]
-    const float* bank;               // packed
+    const float* bank;               // in the plain layout
     const float* coefficients;       // [samples][experts][taps]
     const float* source_scale;       // [samples][source_channels] or null
     const float* destination_scale;  // [samples][destination_channels] or null
@@ -84,8 +85,22 @@ struct Tapwise {
     long weight_items() const { return shape.groups * shape.column_blocks() * row_ranges() * bands; }
 };
 
+// A bank from PyTorch's layout into the packed one.
+struct Packing {
+    BankShape shape;
+    const float* from;
+    float* to;
+    bool transposed;
+
+    static constexpr long kRows = 32;
+
+    long runs() const { return ceil_div(shape.rows, kRows); }
+    long items() const { return shape.experts * shape.groups * shape.column_blocks() * runs(); }
+};
+
 struct Kernels {
     const char* name;
+    Body pack;                     // context: const Packing*, index below items()
     Body convolve;                 // context: const Convolution*, index below items()
     Body bank_gradient;            // context: const Gradient*, index below items()
     Body dense_gradient;           // context: const Gradient*, index below samples x items()

@@ -1,8 +1,10 @@
 // Weights in PyTorch's layout (O, I/groups, *k), read into rows of columns.
 #pragma once
 #include "problem.h"
+#include "transpose.h"
 
 namespace dynaconv {
+namespace DYNACONV_ISA {
 
 // Rows and columns of one group, as BankShape counts them; a column block at most.
 struct PlainBlock {
@@ -25,6 +27,32 @@ static inline void read_rows(const BankShape& shape, const float* from, const Pl
     }
 }
 
+// A column's numbers in order, all taps of the first row first, and where the rows that they belong to start.
+struct RowWalk {
+    long taps, tap_rows, width;
+    long row = 0, tap = 0;
+    long start() const { return (tap * tap_rows + row) * width; }
+    void step() {
+        if (++tap < taps) return;
+        tap = 0;
+        ++row;
+    }
+};
+
+// Takes sixteen columns, each a run of memory, as far as whole squares go.
+static inline void read_squares(const float* const* starts, long count, RowWalk& walk, float* to) {
+    for (long n = 0; kTransposes && n + kLanes <= count; n += kLanes) {
+        float* rows[kLanes];
+        for (int i = 0; i < kLanes; ++i, walk.step()) rows[i] = to + walk.start();
+        for (long first = 0; first < kColumnUnit; first += kLanes) {
+            Vector square[kLanes];
+            for (int i = 0; i < kLanes; ++i) square[i] = load(starts[first + i] + n);
+            transpose(square);
+            for (int i = 0; i < kLanes; ++i) store(rows[i] + first, square[i]);
+        }
+    }
+}
+
 // To is [tap][row][column], `tap_rows` rows for each tap; columns that do not exist become zero. From is where the group's
 // weights start.
 static inline void read_plain(const BankShape& shape, bool transposed, const float* from, const PlainBlock& block,
@@ -41,13 +69,16 @@ static inline void read_plain(const BankShape& shape, bool transposed, const flo
             starts[c] = from + group * together * shape.rows * taps + column % together * column_step +
                         block.first_row * row_step;
         }
-        for (long r = 0; r < block.rows; ++r)
-            for (long t = 0; t < taps; ++t) {
-                float* row = to + (t * tap_rows + r) * block.width;
-                for (long c = 0; c < columns; ++c) row[c] = starts[c][r * row_step + t];
-                for (long c = columns; c < kColumnUnit; ++c) row[c] = 0;
-            }
+        RowWalk walk{taps, tap_rows, block.width};
+        if (columns == kColumnUnit && row_step == taps) read_squares(starts, block.rows * taps, walk, to);
+        for (; walk.row < block.rows; walk.step()) {
+            float* row = to + walk.start();
+            for (long c = 0; c < columns; ++c) row[c] = starts[c][walk.row * row_step + walk.tap];
+            for (long c = columns; c < kColumnUnit; ++c) row[c] = 0;
+        }
     }
 }
+
+}  // namespace DYNACONV_ISA
 
 }  // namespace dynaconv

@@ -12,14 +12,15 @@ struct Problem {
     int64_t in_channels, out_channels;
     int64_t in_size[3], out_size[3];
     int64_t kernel[3], stride[3], pad[3], dilation[3];  // pad: before the first pixel
-    int64_t half;  // maps are bfloat16, not float
+    int64_t half;        // maps are bfloat16, not float
+    int64_t plain_bank;  // the bank comes in PyTorch's layout, not packed
     int64_t threads;
     long in_pixels() const { return in_size[0] * in_size[1] * in_size[2]; }
     long out_pixels() const { return out_size[0] * out_size[1] * out_size[2]; }
     long taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
-constexpr int kInterfaceVersion = 2;
+constexpr int kInterfaceVersion = 3;
 
 // Columns of a packed bank come in blocks of this many; the last block is padded to a multiple of kColumnUnit.
 constexpr long kColumnBlock = 64;

@@ -1,7 +1,7 @@
 // Sums over a packed part of a bank into PyTorch's layout (K, O, I/groups, *k).
 #pragma once
 #include "passes.h"
-#include "vector.h"
+#include "plain.h"
 
 namespace dynaconv {
 namespace DYNACONV_ISA {
@@ -9,6 +9,20 @@ namespace DYNACONV_ISA {
 struct PlainPart {
     long group, first_column, columns, first_row, rows;
 };
+
+// Sixteen columns of rows into a run of memory each, `step` apart, as far as whole squares go.
+static inline void store_squares(const float* from, long count, RowWalk& walk, long step, float* to) {
+    for (long n = 0; kTransposes && n + kLanes <= count; n += kLanes) {
+        const float* rows[kLanes];
+        for (int i = 0; i < kLanes; ++i, walk.step()) rows[i] = from + walk.start();
+        for (long first = 0; first < kColumnUnit; first += kLanes) {
+            Vector square[kLanes];
+            for (int i = 0; i < kLanes; ++i) square[i] = load(rows[i] + first);
+            transpose(square);
+            for (int i = 0; i < kLanes; ++i) store(to + (first + i) * step + n, square[i]);
+        }
+    }
+}
 
 // From is [tap][row][width].
 static void store_plain(const BankShape& shape, const PlainPart& part, long expert, const float* from, long width,
@@ -18,9 +32,11 @@ static void store_plain(const BankShape& shape, const PlainPart& part, long expe
         const long columns = least(kColumnUnit, part.columns - first);
         const long output = (expert * shape.groups + part.group) * shape.columns + part.first_column + first;
         float* to = plain + output * step + part.first_row * shape.taps;
-        for (long r = 0; r < part.rows; ++r)
-            for (long t = 0; t < shape.taps; ++t, ++to)
-                for (long c = 0; c < columns; ++c) to[c * step] = from[(t * part.rows + r) * width + first + c];
+        RowWalk walk{shape.taps, part.rows, width};
+        if (columns == kColumnUnit) store_squares(from + first, part.rows * shape.taps, walk, step, to);
+        for (; walk.row < part.rows; walk.step())
+            for (long c = 0; c < columns; ++c)
+                to[c * step + walk.row * shape.taps + walk.tap] = from[walk.start() + first + c];
     }
 }
 

@@ -37,11 +37,13 @@ std::vector<Numbers> run(Problem p, Tensors& t, long threads) {
     Numbers packed(dynaconv_packed_floats(&p, 0)), transposed(dynaconv_packed_floats(&p, 1));
     dynaconv_pack(&p, t.bank.floats(), 0, packed.floats());
     dynaconv_pack(&p, t.bank.floats(), 1, transposed.floats());
+    const float *bank = p.plain_bank ? t.bank.floats() : packed.floats();
+    const float *swapped = p.plain_bank ? t.bank.floats() : transposed.floats();
     float *c = t.coefficients.floats(), *in = t.in_scale.floats(), *out = t.out_scale.floats();
-    dynaconv_forward(&p, t.x.data(), packed.floats(), c, in, out, t.bias.floats(), r[0].data());
-    dynaconv_input_gradient(&p, t.y_gradient.data(), transposed.floats(), c, in, out, t.x.data(), r[1].data(),
+    dynaconv_forward(&p, t.x.data(), bank, c, in, out, t.bias.floats(), r[0].data());
+    dynaconv_input_gradient(&p, t.y_gradient.data(), swapped, c, in, out, t.x.data(), r[1].data(),
                             r[2].floats());
-    dynaconv_bank_gradient(&p, t.x.data(), t.y_gradient.data(), packed.floats(), c, in, out, r[3].floats(),
+    dynaconv_bank_gradient(&p, t.x.data(), t.y_gradient.data(), t.bank.floats(), c, in, out, r[3].floats(),
                            r[4].floats(), r[5].floats());
     if (!packed.guarded() || !transposed.guarded()) r.clear();
     return r;
@@ -75,7 +77,9 @@ void add_output(const Problem& p, const Tensors& t, long b, long q, long o, std:
 }  // namespace
 
 bool check_mixture(Problem p) {
-    return check<Tensors>(p, run, add_output);
+    Problem plain = p;
+    plain.plain_bank = 1;
+    return check<Tensors>(p, run, add_output) && check<Tensors>(plain, run, add_output);
 }
 
 }  // namespace selfcheck

@@ -57,7 +57,7 @@ def test_end_to_end_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert results.failures == {}
     content = json.loads((tmp_path / "results.json").read_text())
     assert content.keys() == {
-        *("format", "environment", "settings", "networks", "operators", "failures", "default_choice")
+        *("format", "environment", "settings", "networks", "blocks", "operators", "failures", "default_choice")
     }
     assert {"torch", "processor", "threads", "commit", "native_kernels"} <= content["environment"].keys()
     (network,) = content["networks"]

@@ -41,6 +41,17 @@ def _reference(layer: Any, x: Tensor) -> str:
 
 
 @everything
+def test_whole_networks_change_their_memory_format(case: LayerCase) -> None:
+    layer, x = case.make().eval(), case.image()
+    if x.dim() != len("BCHW"):  # the format of images
+        return
+    expected, names = layer(x), list(layer.state_dict())
+    changed = nn.Sequential(layer).to(memory_format=torch.channels_last)[0]
+    assert list(changed.state_dict()) == names
+    torch.testing.assert_close(changed(x.contiguous(memory_format=torch.channels_last)), expected)
+
+
+@everything
 def test_gradients(case: LayerCase) -> None:
     layer, x = case.make().eval(), case.image(2).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()), fast_mode=True)

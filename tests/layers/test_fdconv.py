@@ -99,12 +99,12 @@ def test_kernels_are_disjoint_and_sum_to_an_ordinary_one(num_kernels: int) -> No
     weight = torch.randn(6, 4, 3, 3, dtype=torch.float64)
     layer.kernels.start_from(weight)
     gates = torch.eye(num_kernels, dtype=torch.float64)
-    parts = layer.kernels(gates, None, None, None, None)
+    parts = layer.kernels(gates, None, None, None, None).dense()
     torch.testing.assert_close(parts.sum(0), weight)
     spectra = torch.fft.rfft2(parts.transpose(2, 3).reshape(num_kernels, 18, 12))
     # The first and the last column hold every frequency and its opposite, which may be in neighbouring runs.
     assert (spectra.abs() > 1e-9)[..., 1:-1].sum(0).max() == 1
-    counts = layer.kernels.runs[..., 0].flatten().bincount(minlength=num_kernels)
+    counts = layer.kernels.runs.flatten().bincount(minlength=num_kernels)
     assert counts.max() - counts.min() <= 1
 
 
@@ -114,7 +114,7 @@ def test_equation() -> None:
     whole = torch.fft.irfft2(
         torch.view_as_complex(layer.kernels.spectrum[0].detach())
         * 4
-        * found["kernels"][1][layer.kernels.runs[..., 0].T],
+        * found["kernels"][1][layer.kernels.runs.T],
         s=(18, 12),
     )
     weight = whole.reshape(6, 3, 4, 3).transpose(1, 2)
@@ -144,7 +144,7 @@ def test_an_ordinary_weight_loads_as_a_spectrum() -> None:
     del state["kernels.spectrum"]
     load_published(layer, state, "Linwei-Chen/FDConv")
     ones = torch.ones(1, 5)
-    torch.testing.assert_close(layer.kernels(ones, None, None, None, torch.zeros(1, 4, 3))[0], weight)
+    torch.testing.assert_close(layer.kernels(ones, None, None, None, torch.zeros(1, 4, 3)).dense()[0], weight)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (1, 5), (33, 16)])

@@ -39,7 +39,7 @@ def test_broken(tmp_path: Path) -> None:
 
 def test_another_interface_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "INTERFACE_VERSION", 99)
-    assert str(load(PATH)[1]) == f"off (broken): {PATH} has interface 2, not 99; install dynaconv again"
+    assert str(load(PATH)[1]) == f"off (broken): {PATH} has interface 3, not 99; install dynaconv again"
 
 
 def test_switched_off() -> None:

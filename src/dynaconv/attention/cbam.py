@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dynaconv.attention.base import AttentionBlock, GateBlock, check_count, gate_of, hidden_channels
@@ -48,7 +49,7 @@ class CBAMChannel(GateBlock):
 
     def gate(self, x: Tensor) -> Tensor:
         """One factor per channel, `(B, C, 1, 1)`, between 0 and 1."""
-        pooled = torch.stack([global_average(x), x.amax((2, 3))])
+        pooled = torch.stack([global_average(x), _channel_maxima(x)])
         scores = self.fc2(self.fc1(pooled).relu()).sum(0)
         return gate_of(scores, x)[..., None, None]
 
@@ -86,7 +87,7 @@ class CBAMSpatial(GateBlock):
 
     def gate(self, x: Tensor) -> Tensor:
         """One factor per position, `(B, 1, H, W)`, between 0 and 1."""
-        pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
+        pooled = torch.cat([_position_maxima(x), x.mean(1, keepdim=True)], dim=1)
         return gate_of(self.norm(self.conv(pooled)), x)
 
 
@@ -140,3 +141,19 @@ class CBAM(AttentionBlock):
         """Both gates in turn."""
         weighted: Tensor = self.spatial(self.channel(x))
         return weighted
+
+
+# `amax` is faster than what notes where each maximum stands, but its gradient, which looks for the place anew and
+# shares it among equal maxima, is several times slower.
+def _channel_maxima(x: Tensor) -> Tensor:
+    """`(B, C, H, W)` → `(B, C)`."""
+    return F.adaptive_max_pool2d(x, 1).flatten(1) if _is_learning(x) else x.amax((2, 3))
+
+
+def _position_maxima(x: Tensor) -> Tensor:
+    """`(B, C, H, W)` → `(B, 1, H, W)`."""
+    return x.max(1, keepdim=True).values if _is_learning(x) else x.amax(1, keepdim=True)
+
+
+def _is_learning(x: Tensor) -> bool:
+    return x.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynaconv.atomic import write_bytes
+from dynaconv.bench.measure_block import BlockResult
 from dynaconv.bench.measure_network import NetworkResult
 from dynaconv.bench.measure_operator import OperatorResult, PassResult
 from dynaconv.bench.operators import SWEEPS
@@ -18,7 +19,7 @@ from dynaconv.errors import MissingExtraError
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-__all__ = ["growth_figure", "network_figure", "problem_figure", "write_chart"]
+__all__ = ["block_figure", "growth_figure", "network_figure", "problem_figure", "write_chart"]
 
 _OURS, _GROUPED, _STATIC = "#3b82f6", "#f97316", "#8a94a6"
 _FORMS = {"ours": _OURS, "grouped": _GROUPED}
@@ -45,6 +46,9 @@ def write_chart(results: BenchResults, path: Path) -> None:
     if results.networks:
         words = "How many times the static network's time and memory: 1 is as good as static. Whiskers: quartiles."
         sections.append(("Networks", words, network_figure(results.networks)))
+    if results.blocks:
+        words = "How many times the authors' formulation's time, and memory kept between the passes: under 1 is better."
+        sections.append(("Blocks and heads", words, block_figure(results.blocks)))
     series = [result for result in results.operators if result.sweep]
     if series:
         words = "mixture_conv, one layer, times static, as one thing grows and the others stay."
@@ -98,6 +102,26 @@ def _quartiles(networks: tuple[NetworkResult, ...], what: str, form: str) -> dic
         above.append((timing.high - timing.median) / static if timing else 0.0)
         below.append((timing.median - timing.low) / static if timing else 0.0)
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2, "width": 3}
+
+
+def block_figure(blocks: tuple[BlockResult, ...]) -> Figure:
+    """Bars per block: ours, for both passes and memory."""
+    figure = _panels(1, ["inference", "training", "memory kept between the passes"], shared_yaxes=True)
+    for column, what in enumerate(_WHATS, start=1):
+        figure.add_bar(
+            x=[result.ratio(what) for result in blocks],
+            y=[result.name for result in blocks],
+            marker_color=_OURS,
+            showlegend=False,
+            orientation="h",
+            row=1,
+            col=column,
+        )
+        figure.add_vline(x=1, line={"color": _STATIC, "dash": "dot"}, row=1, col=column)
+    figure.update_xaxes(type="log", dtick="D2")
+    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(height=180 + 26 * len(blocks))
+    return figure
 
 
 def growth_figure(series: list[OperatorResult]) -> Figure:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
+from dynaconv.bench.measure_block import BlockResult
 from dynaconv.bench.measure_network import NetworkResult
-from dynaconv.bench.measure_operator import OperatorResult, PassResult
+from dynaconv.bench.measure_operator import PassResult
 from dynaconv.bench.results import BenchResults, default_choice
+from dynaconv.bench.runner import Result
 from dynaconv.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _DYNAMIC = ("ours", "grouped")
 _MOST_OTHERS = 20
 
 
-def show_progress(number: int, total: int, name: str, result: NetworkResult | OperatorResult | None) -> None:
+def show_progress(number: int, total: int, name: str, result: Result | None) -> None:
     """One line per case, completed when its figures are there."""
     console = _console()
     if result is None:
@@ -29,13 +31,15 @@ def show_progress(number: int, total: int, name: str, result: NetworkResult | Op
         return
     if isinstance(result, NetworkResult):
         found = [f"{what} {ratio:.2f}× static" for what in _WHATS if (ratio := result.ratio(what, "ours")) is not None]
+    elif isinstance(result, BlockResult):
+        found = [f"{what} {ratio:.2f}× published" for what in _WHATS if (ratio := result.ratio(what)) is not None]
     else:
         found = [f"{name} {p.default.median / p.static.median:.2f}× static" for name, p in result.passes.items()]
     console.print(f"    {', '.join(found)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_results(results: BenchResults, console: Console | None = None) -> None:
-    """Print the networks, how good the default choices are, and what failed.
+    """Print the networks, the blocks, how good the default choices are, and what failed.
 
     Args:
         results: what to print.
@@ -47,6 +51,8 @@ def print_results(results: BenchResults, console: Console | None = None) -> None
     console = console or _console()
     if results.networks:
         console.print(_network_table(results))
+    if results.blocks:
+        console.print(_block_table(results))
     if results.operators:
         console.print(_operator_table(results))
         _print_choices(results, console)
@@ -101,6 +107,22 @@ def _times(result: NetworkResult, what: str, form: str) -> str:
         return f"{ratio:.2f}"
     timing, static = result.seconds[what][form], result.seconds[what]["static"].median
     return f"{ratio:.2f} ({timing.low / static:.2f}–{timing.high / static:.2f})"
+
+
+def _block_table(results: BenchResults) -> Table:
+    """Seconds and bytes of the authors' formulation, and how many times as much ours takes."""
+    title = "Blocks and heads: ours as multiples of the authors' formulation (quartiles); memory between the passes"
+    table = _table(title, ["block", ""], ["published", "ours"])
+    for result in results.blocks:
+        label = result.name
+        for what, forms in result.seconds.items():
+            ours, published = forms["ours"], forms["published"].median
+            quartiles = f"({ours.low / published:.2f}–{ours.high / published:.2f})"
+            table.add_row(label, what, f"{1e3 * published:.1f} ms", f"{result.ratio(what):.2f} {quartiles}")
+            label = ""
+        published_bytes = f"{result.kept_bytes['published'] / 2**20:.1f} MiB"
+        table.add_row(label, "memory", published_bytes, f"{result.ratio('memory'):.2f}")
+    return table
 
 
 def _operator_table(results: BenchResults) -> Table:

@@ -15,7 +15,7 @@ from dynaconv.errors import DynaconvError
 from dynaconv.kernels import Kernel
 from dynaconv.spec import ConvSpec
 
-__all__ = ["REFERENCE", "TOLERANCE", "Conv", "NotEqualError", "check_equality"]
+__all__ = ["REFERENCE", "TOLERANCE", "Conv", "NotEqualError", "check_equality", "compare", "upstream_of"]
 
 Conv = Callable[[Tensor, Kernel, ConvSpec], Tensor]
 
@@ -57,15 +57,15 @@ def check_equality(forms: Mapping[str, Conv], x: Tensor, kernel: Kernel, spec: C
     own = [name for name, tensor in tensors.items() if _per_sample(kernel, name, tensor)]
     chosen = {name: tensor[rows] if name in own else tensor for name, tensor in tensors.items()}
     expected_y, leaves = _run(partial(ops.conv, algorithm=REFERENCE), chosen, kernel, spec)
-    upstream = _upstream(expected_y.detach())
+    upstream = upstream_of(expected_y.detach())
     expected = _gradients(expected_y, leaves, upstream)
     everywhere = upstream.new_zeros(batch, *upstream.shape[1:]).index_copy(0, rows, upstream)
     for form, conv in forms.items():
         y, leaves = _run(conv, tensors, kernel, spec)
-        _compare(form, "the output", y[rows], expected_y)
+        compare(form, "the output", y[rows], expected_y)
         for name, gradient in _gradients(y, leaves, everywhere).items():
             whole = torch.zeros_like(gradient).index_copy(0, rows, expected[name]) if name in own else expected[name]
-            _compare(form, f"the gradient of {name}", gradient, whole)
+            compare(form, f"the gradient of {name}", gradient, whole)
 
 
 def _tensors(kernel: Kernel) -> dict[str, Tensor]:
@@ -90,13 +90,14 @@ def _gradients(y: Tensor, leaves: Mapping[str, Tensor], upstream: Tensor) -> dic
     return dict(zip(leaves, torch.autograd.grad(y, [*leaves.values()], upstream), strict=True))
 
 
-def _upstream(y: Tensor) -> Tensor:
+def upstream_of(y: Tensor) -> Tensor:
     """What flows back: like the output, so that a coefficient's gradient, a large sum, does not cancel to rounding."""
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=y.dtype)
     return y + 0.5 * y.square().mean().sqrt() * noise
 
 
-def _compare(form: str, what: str, found: Tensor, expected: Tensor) -> None:
+def compare(form: str, what: str, found: Tensor, expected: Tensor) -> None:
+    """Raise `NotEqualError` unless two tensors agree in norm, up to `TOLERANCE`."""
     found, expected = found.detach().double(), expected.detach().double()
     error = float((found - expected).norm()) / max(float(expected.norm()), torch.finfo(torch.float32).tiny)
     # Written so that NaN fails.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ from dynaconv.models import create_model
 from dynaconv.models.backbones import backbone
 from dynaconv.models.published.condconv import condconv_network
 from dynaconv.models.published.dyconv import dyconv_network
+from dynaconv.models.published.gsop import resnet_stride16
 from dynaconv.models.published.odconv import odconv_network
 from dynaconv.models.seeds import SEEDS
 
@@ -27,25 +29,29 @@ PASSES = ("inference", "training")
 METHODS: Mapping[str, Callable[[str, int], nn.Module]] = MappingProxyType(
     {"odconv": odconv_network, "dyconv": dyconv_network, "condconv": condconv_network}
 )
-# Published networks of the other methods, blocks and heads, and what each is compared with.
-PUBLISHED: Mapping[str, str] = MappingProxyType(
+# Published networks of the other methods, blocks and heads, and what each is compared with: the static network whose
+# maps have the same sizes.
+_RESNET18, _RESNET50 = partial(backbone, "resnet18"), partial(backbone, "resnet50")
+PUBLISHED: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
-        "kw1x_resnet18": "resnet18",
-        "kw4x_resnet18": "resnet18",
-        "dcd_resnet18": "resnet18",
-        "lgcf_resnet18": "resnet18",
-        "rfa_resnet18": "resnet18",
-        "rfcbam_resnet18": "resnet18",
-        "rfca_resnet18": "resnet18",
-        "fdconv_resnet50": "resnet50",
-        "rednet50": "resnet50",
-        "cbam_resnet50": "resnet50",
-        "bam_resnet50": "resnet50",
-        "gsop1_channel_resnet50": "resnet50",
-        "gsop2_channel_resnet50": "resnet50",
-        "isqrt_resnet50": "resnet50",
+        "kw1x_resnet18": _RESNET18,
+        "kw4x_resnet18": _RESNET18,
+        "dcd_resnet18": _RESNET18,
+        "lgcf_resnet18": _RESNET18,
+        "rfa_resnet18": _RESNET18,
+        "rfcbam_resnet18": _RESNET18,
+        "rfca_resnet18": _RESNET18,
+        "fdconv_resnet50": _RESNET50,
+        "rednet50": _RESNET50,
+        "cbam_resnet50": _RESNET50,
+        "bam_resnet50": _RESNET50,
+        "gsop1_channel_resnet50": partial(resnet_stride16, 50),
+        "gsop2_channel_resnet50": partial(resnet_stride16, 50),
+        "isqrt_resnet50": partial(resnet_stride16, 50),
     }
 )
+# The network that blocks and heads are put into.
+_HOST = "resnet50"
 _LEAST_GRADIENT_BATCH = 2  # one sample says nothing of the spread inside an attention branch
 
 
@@ -54,9 +60,10 @@ class NetworkCase:
     """One network at one batch and image size.
 
     Attributes:
-        network: a backbone, one of the library's own networks, or a published one.
+        network: a backbone, one of the library's own networks, or a published one; an attention block or a pooling
+            head where the method says so.
         method: how its convolutions are replaced; `"seed"` for the library's own networks, `"published"` for those of
-            `PUBLISHED`.
+            `PUBLISHED`, `"block"` and `"head"` for a ResNet-50 with the block or the head.
         experts: K; 0 where the method has none.
         batch: B.
         size: height and width of the images.
@@ -76,7 +83,8 @@ class NetworkCase:
     def name(self) -> str:
         """One line for people, unique."""
         method = f" {self.method}{self.experts}x" if self.experts else ""
-        return f"{self.network}{method} batch {self.batch} {self.size}×{self.size}"
+        part = {"block": f"{_HOST} with ", "head": f"{_HOST} ending in "}.get(self.method, "")
+        return f"{part}{self.network}{method} batch {self.batch} {self.size}×{self.size}"
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> NetworkCase:
@@ -124,14 +132,33 @@ def build(case: NetworkCase, form: str) -> nn.Module:
     if form not in FORMS:
         raise ArgumentError("form", form, f"one of {', '.join(FORMS)}")
     torch.manual_seed(0)
-    if case.method == "seed":
-        conv = "static" if form == "static" else None
-        model = create_model(case.network, conv=conv)
-    elif case.method == "published":
-        model = backbone(PUBLISHED[case.network]) if form == "static" else create_model(case.network)
-    else:
-        model = backbone(case.network) if form == "static" else METHODS[case.method](case.network, case.experts)
+    model = _static(case) if form == "static" else _dynamic(case)
     return grouped_form(model) if form == "grouped" else model
+
+
+def _static(case: NetworkCase) -> nn.Module:
+    """What a case's network is compared with."""
+    match case.method:
+        case "seed":
+            return create_model(case.network, conv="static")
+        case "published":
+            return PUBLISHED[case.network]()
+        case "block" | "head":
+            return backbone(_HOST)
+        case _:
+            return backbone(case.network)
+
+
+def _dynamic(case: NetworkCase) -> nn.Module:
+    match case.method:
+        case "seed" | "published":
+            return create_model(case.network)
+        case "block":
+            return create_model(_HOST, attention=case.network)
+        case "head":
+            return create_model(_HOST, pooling=case.network)
+        case _:
+            return METHODS[case.method](case.network, case.experts)
 
 
 def images(case: NetworkCase) -> tuple[Tensor, Tensor]:

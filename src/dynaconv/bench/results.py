@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dynaconv.atomic import write_json
+from dynaconv.bench.measure_block import BlockResult
 from dynaconv.bench.measure_network import NetworkResult
 from dynaconv.bench.measure_operator import CLOSE, OperatorResult
 from dynaconv.bench.store import write_file
@@ -55,6 +56,7 @@ class BenchResults:
         networks: the network cases that could be measured.
         operators: the operator cases that could be measured.
         failures: name of the case → why there is no figure.
+        blocks: the blocks and heads that could be measured by themselves.
     """
 
     environment: dict[str, Any]
@@ -62,6 +64,7 @@ class BenchResults:
     networks: tuple[NetworkResult, ...]
     operators: tuple[OperatorResult, ...]
     failures: dict[str, str]
+    blocks: tuple[BlockResult, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write everything as JSON, ratios and the summary of default choices included.
@@ -73,9 +76,15 @@ class BenchResults:
             "format": _FORMAT,
             **asdict(self),
             "networks": [{**asdict(result), "ratios": _ratios(result)} for result in self.networks],
+            "blocks": [{**asdict(result), "ratios": _block_ratios(result)} for result in self.blocks],
             "default_choice": asdict(default_choice(self.operators)),
         }
         write_file(path, lambda: write_json(path, content))
+
+
+def _block_ratios(result: BlockResult) -> dict[str, float | None]:
+    """Pass or memory → how many times as much as the authors' formulation."""
+    return {what: result.ratio(what) for what in (*result.seconds, "memory")}
 
 
 def _ratios(result: NetworkResult) -> dict[str, dict[str, dict[str, float]]]:

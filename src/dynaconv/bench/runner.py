@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dynaconv.bench.blocks import BlockCase
 from dynaconv.bench.measure import Effort
+from dynaconv.bench.measure_block import BLOCK_FORMS, BLOCK_PASSES, BlockResult, measure_block
 from dynaconv.bench.measure_network import NetworkResult, measure_network
 from dynaconv.bench.measure_operator import OperatorResult, measure_operator
 from dynaconv.bench.networks import NetworkCase
@@ -21,27 +23,33 @@ from dynaconv.train.environment import environment
 
 __all__ = ["Efforts", "Progress", "run_bench"]
 
-Result = NetworkResult | OperatorResult
+Result = NetworkResult | BlockResult | OperatorResult
 Progress = Callable[[int, int, str, Result | None], None]
 """Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
 
 _NETWORK = Effort()
 # Hundreds of problems, up to seven forms of each: what cannot win is run once.
 _OPERATOR = Effort(least=3, most=15, seconds=0.08, long=0.3, hopeless=2.5)
+_BLOCK = Effort(least=5, most=30, seconds=1.0)
 _SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_kernels")
 
 
 @dataclass(frozen=True)
 class Efforts:
-    """How long to measure networks and operators."""
+    """How long to measure networks, operators and blocks."""
 
     network: Effort = _NETWORK
     operator: Effort = _OPERATOR
+    block: Effort = _BLOCK
 
     @classmethod
     def quick(cls) -> Efforts:
         """For a look within minutes."""
-        return cls(Effort(least=1, most=5, seconds=1.0), Effort(least=3, most=20, seconds=0.2, hopeless=5.0))
+        return cls(
+            Effort(least=1, most=5, seconds=1.0),
+            Effort(least=3, most=20, seconds=0.2, hopeless=5.0),
+            Effort(least=3, most=20, seconds=0.2),
+        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ def run_bench(
     out: Path,
     efforts: Efforts,
     progress: Progress,
+    *,
+    blocks: Iterable[BlockCase] = (),
 ) -> BenchResults:
     """Measure every case that is not finished yet; a case that fails is noted and the others go on.
 
@@ -70,6 +80,7 @@ def run_bench(
         out: folder for finished measurements and `results.json`.
         efforts: how long to measure.
         progress: told of every case before and after it is measured.
+        blocks: blocks and heads by themselves.
 
     Returns:
         What was found; `failures` names every case without figures.
@@ -80,22 +91,20 @@ def run_bench(
     tuning = autotuning()
     autotune(False)
     try:
-        return _run(networks, operators, out, efforts, progress)
+        tasks = [
+            *map(_network_task(efforts.network), networks),
+            *map(_block_task(efforts.block), blocks),
+            *map(_operator_task(efforts.operator), operators),
+        ]
+        return _run(tasks, out, efforts, progress)
     finally:
         autotune(tuning)
 
 
-def _run(
-    networks: Iterable[NetworkCase],
-    operators: Iterable[OperatorCase],
-    out: Path,
-    efforts: Efforts,
-    progress: Progress,
-) -> BenchResults:
+def _run(tasks: list[_Task], out: Path, efforts: Efforts, progress: Progress) -> BenchResults:
     found = environment()
     identity = {"efforts": asdict(efforts), "code": source_digest(), **{name: found[name] for name in _SPEEDS}}
     store = Store(out / "finished", identity)
-    tasks = [*map(_network_task(efforts.network), networks), *map(_operator_task(efforts.operator), operators)]
     failures: dict[str, str] = {}
     done: list[Result] = []
     for number, task in enumerate(tasks, start=1):
@@ -116,6 +125,7 @@ def _run(
         tuple(r for r in done if isinstance(r, NetworkResult)),
         tuple(r for r in done if isinstance(r, OperatorResult)),
         {**failures, **_missing(done)},
+        tuple(r for r in done if isinstance(r, BlockResult)),
     )
     results.save(out / "results.json")
     return results
@@ -123,6 +133,10 @@ def _run(
 
 def _network_task(effort: Effort) -> Callable[[NetworkCase], _Task]:
     return lambda case: _Task(case.name, lambda: measure_network(case, effort), NetworkResult.from_plain)
+
+
+def _block_task(effort: Effort) -> Callable[[BlockCase], _Task]:
+    return lambda case: _Task(case.name, lambda: measure_block(case, effort), BlockResult.from_plain)
 
 
 def _operator_task(effort: Effort) -> Callable[[OperatorCase], _Task]:
@@ -152,7 +166,11 @@ def _missing(done: Iterable[Result]) -> dict[str, str]:
 def _lacks(result: Result) -> list[str]:
     if isinstance(result, OperatorResult):
         return [name for name in ("forward", "backward") if not result.passes.get(name)]
-    wanted = [(what, form) for what in result.case.passes for form in result.case.forms]
+    if isinstance(result, BlockResult):
+        passes, forms, memory = BLOCK_PASSES, BLOCK_FORMS, result.kept_bytes
+    else:
+        passes, forms, memory = result.case.passes, result.case.forms, result.step_bytes
+    wanted = [(what, form) for what in passes for form in forms]
     lacks = [f"{what} of {form}" for what, form in wanted if form not in result.seconds.get(what, {})]
-    memory = result.case.forms if "training" in result.case.passes else ()
-    return lacks + [f"memory of {form}" for form in memory if form not in result.step_bytes]
+    remembered = forms if "training" in passes else ()
+    return lacks + [f"memory of {form}" for form in remembered if form not in memory]

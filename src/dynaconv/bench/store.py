@@ -14,7 +14,10 @@ from dynaconv.errors import RunFolderError
 
 __all__ = ["Store", "source_digest", "write_file"]
 
-_CODE = ("bench", "dispatch", "kernels", "layers", "models", "native", "ops")
+_CODE = (
+    *("attention", "bench", "coefficients", "context", "dispatch", "kernels", "layers", "models", "native", "ops"),
+    "pooling",
+)
 
 
 class Store:

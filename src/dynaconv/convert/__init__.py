@@ -4,6 +4,7 @@ from dynaconv.convert import inherit_fitted, inherit_warehouse
 from dynaconv.convert.apply import convert
 from dynaconv.convert.fold import FoldReport, fold_batchnorm
 from dynaconv.convert.freeze import FreezeReport, freeze
+from dynaconv.convert.frozen_outline import Freezing, frozen_outline
 from dynaconv.convert.inherit import start_from
 from dynaconv.convert.insert import Insertion
 from dynaconv.convert.plan import plan
@@ -15,6 +16,7 @@ from dynaconv.convert.share_warehouse import share_warehouse
 __all__ = [
     "FoldReport",
     "FreezeReport",
+    "Freezing",
     "Insertion",
     "Plan",
     "PlannedLayer",
@@ -22,6 +24,7 @@ __all__ = [
     "convert",
     "fold_batchnorm",
     "freeze",
+    "frozen_outline",
     "inherit_fitted",
     "inherit_warehouse",
     "like",

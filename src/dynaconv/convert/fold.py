@@ -95,7 +95,9 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
         model.set_submodule(name, (rest[0] if len(rest) == 1 else nn.Sequential(*rest)) if rest else nn.Identity())
         folded[name] = pairs[name]
     model.eval()
-    model.fold_report = FoldReport(folded, kept)  # type: ignore[assignment]  # attributes are typed as tensors and modules
+    report = FoldReport(folded, kept)
+    model.fold_report = report  # type: ignore[assignment]  # a module's attributes are typed as tensors and modules
+    model.conversions = (*getattr(model, "conversions", ()), report)  # type: ignore[assignment]  # the same
     return model
 
 

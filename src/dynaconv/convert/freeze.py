@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dynaconv.convert.frozen_layers import frozen, frozen_linear, observed
+from dynaconv.convert.frozen_layers import frozen, has_bias, observed
+from dynaconv.convert.frozen_outline import Freezing, put_static
 from dynaconv.convert.outputs import Difference, difference, output_tensors
 from dynaconv.errors import ArgumentError, ConversionError
-from dynaconv.layers import DCDLinear, DynamicConv, KernelWarehouseLinear
+from dynaconv.layers import DynamicConv
 from dynaconv.layers.block_router import remove_routers
 from dynaconv.layers.evaluating import evaluating
 
@@ -75,13 +76,17 @@ def freeze(model: nn.Module, images: Any) -> nn.Module:
     with torch.no_grad(), evaluating(holder):
         means, before, count = _observe(holder, batches)
         names = tuple(_own_name(n) for n, module in holder.named_modules(remove_duplicate=False) if module in means)
-        made = _replace(holder, means)
+        made: dict[nn.Module, nn.Module] = {layer: frozen(layer, found) for layer, found in means.items()}
+        biased = tuple(n for n in names if has_bias(made[holder.get_submodule(_held_name(n))]))
+        made = put_static(holder, made)
         after = [[*output_tensors(holder(batch))] for batch in _inputs(batches)]
     static: nn.Module = remove_routers(holder[0])
     for layer, conv in made.items():
         conv.train(modes[layer])
     report = FreezeReport(names, count, _largest(after, before), _agreement(after, before))
-    static.freeze_report = report  # type: ignore[assignment]  # a module's attributes are typed as tensors and modules
+    done = (*getattr(model, "conversions", ()), Freezing(names, biased))
+    static.conversions = done  # type: ignore[assignment]  # a module's attributes are typed as tensors and modules
+    static.freeze_report = report  # type: ignore[assignment]  # the same
     return static
 
 
@@ -130,22 +135,14 @@ def _observe(
     return {k: {name: v / counts[k] for name, v in found.items()} for k, found in sums.items()}, outputs, samples
 
 
-def _replace(holder: nn.Module, means: dict[DynamicConv, dict[str, Tensor]]) -> dict[nn.Module, nn.Module]:
-    """Put ordinary convolutions where the layers are; returns what took the place of what."""
-    made: dict[nn.Module, nn.Module] = {layer: frozen(layer, found) for layer, found in means.items()}
-    places = [(name, module) for name, module in holder.named_modules(remove_duplicate=False)]
-    for name, module in places:
-        if module in made:
-            holder.set_submodule(name, made[module])
-    for name, module in places:
-        if isinstance(module, DCDLinear | KernelWarehouseLinear):
-            holder.set_submodule(name, made.setdefault(module, frozen_linear(module)))
-    return made
-
-
 def _own_name(name: str) -> str:
     """A name in the holder as it is in the model."""
     return name.partition(".")[2]
+
+
+def _held_name(name: str) -> str:
+    """A name in the model as it is in the holder."""
+    return f"0.{name}" if name else "0"
 
 
 def _largest(after: list[list[Tensor]], before: list[list[Tensor]]) -> Difference:

@@ -14,7 +14,7 @@ from dynaconv.layers.receptive_field import ReceptiveFieldConv2d
 from dynaconv.ops.frequency_bands import modulate_bands
 from dynaconv.spec import ConvSpec
 
-__all__ = ["frozen", "frozen_linear", "observed"]
+__all__ = ["frozen", "frozen_linear", "has_bias", "observed", "outlined"]
 
 _CONVS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -68,6 +68,29 @@ def _(layer: ReceptiveFieldConv2d, means: dict[str, Tensor]) -> nn.Module:
     return nn.Sequential(field, layer.field_norm, nn.ReLU(), on_field)
 
 
+@singledispatch
+def outlined(layer: DynamicConv, bias: bool) -> nn.Module:
+    """What `frozen` makes of a layer, with fresh numbers.
+
+    Args:
+        layer: the dynamic one.
+        bias: whether the frozen one has a bias.
+    """
+    return _outlined_conv(layer.spec, bias)
+
+
+@outlined.register
+def _(layer: ReceptiveFieldConv2d, bias: bool) -> nn.Module:
+    return nn.Sequential(
+        _outlined_conv(layer.of_field, False), layer.field_norm, nn.ReLU(), _outlined_conv(layer.on_field, bias)
+    )
+
+
+def has_bias(made: Any) -> bool:
+    """Whether what `frozen` made adds a bias."""
+    return (made[-1] if isinstance(made, nn.Sequential) else made).bias is not None
+
+
 def frozen_linear(layer: DCDLinear | KernelWarehouseLinear) -> nn.Linear:
     """A linear layer in the place of one whose convolution is frozen already."""
     conv: Any = layer.conv
@@ -106,22 +129,30 @@ def _bias(kernel: Kernel) -> Tensor | None:
 
 def _conv(spec: ConvSpec, weight: Tensor, bias: Tensor | None) -> nn.Module:
     """An ordinary convolution with these numbers."""
-    symmetric = all(before == after for before, after in spec.pads)
-    # Pads that differ come from "same" alone.
-    padding = tuple(before for before, _ in spec.pads) if symmetric else "same"
-    conv: nn.Module = nn.utils.skip_init(
-        _CONVS[spec.dims],
-        spec.in_channels,
-        spec.out_channels,
-        spec.kernel_size,
-        stride=spec.stride,
-        padding=padding,
-        dilation=spec.dilation,
-        groups=spec.groups,
-        bias=bias is not None,
-        padding_mode=spec.padding_mode,
-    )
+    conv: nn.Module = nn.utils.skip_init(_CONVS[spec.dims], **_arguments(spec, bias is not None))
     conv.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
         conv.bias = nn.Parameter(bias.detach().clone())
     return conv
+
+
+def _outlined_conv(spec: ConvSpec, bias: bool) -> nn.Module:
+    conv: nn.Module = _CONVS[spec.dims](**_arguments(spec, bias))
+    return conv
+
+
+def _arguments(spec: ConvSpec, bias: bool) -> dict[str, Any]:
+    """An ordinary convolution's."""
+    symmetric = all(before == after for before, after in spec.pads)
+    return {
+        "in_channels": spec.in_channels,
+        "out_channels": spec.out_channels,
+        "kernel_size": spec.kernel_size,
+        "stride": spec.stride,
+        # Pads that differ come from "same" alone.
+        "padding": tuple(before for before, _ in spec.pads) if symmetric else "same",
+        "dilation": spec.dilation,
+        "groups": spec.groups,
+        "bias": bias,
+        "padding_mode": spec.padding_mode,
+    }

@@ -55,6 +55,7 @@ class Algorithm:
         forward_cost: of the forward pass.
         backward_cost: of the backward pass.
         why_not: reasons why it cannot run a problem; none if it can.
+        channels_last: whether it reads and writes maps with the channels of a pixel side by side; others copy them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Algorithm:
     forward_cost: Callable[[Problem], Cost]
     backward_cost: Callable[[Problem], Cost]
     why_not: Callable[[Problem], list[str]] = always
+    channels_last: bool = False
 
     def cost(self, problem: Problem, backward: bool) -> Cost:
         """Of one of the passes."""

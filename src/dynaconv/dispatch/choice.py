@@ -18,16 +18,22 @@ def candidates(algorithms: Mapping[str, Algorithm], problem: Problem) -> list[Al
     return [a for a in algorithms.values() if a.backward is not None and not a.why_not(problem)]
 
 
+def _no_such_kind(problem: Problem) -> str | None:
+    """Every problem needs a choice."""
+    return None
+
+
 class Registry:
     """An operator's algorithms, by name.
 
     Args:
         algorithms: all of them.
-        default: one without a backward pass of its own that is best wherever it can run.
+        by_kind: for a problem of a kind that needs no choice, the name of the algorithm; else `None`. It may have no
+            backward pass of its own.
     """
 
-    def __init__(self, *algorithms: Algorithm, default: str | None = None) -> None:
-        self._default = default
+    def __init__(self, *algorithms: Algorithm, by_kind: Callable[[Problem], str | None] = _no_such_kind) -> None:
+        self._by_kind = by_kind
         self.algorithms: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in algorithms}
         self.preferred = lru_cache(maxsize=4096)(self._preferred)
 
@@ -65,7 +71,7 @@ class Registry:
             AlgorithmError: the forced algorithm cannot run the problem.
         """
         if name == "auto":
-            return self._default if self._default and not self.algorithms[self._default].why_not(problem) else None
+            return self._by_kind(problem)
         reasons = self.algorithms[name].why_not(problem)
         if reasons:
             raise AlgorithmError(name, reasons)

@@ -25,7 +25,7 @@ def card_text(name: str, config: ModelConfig, model: nn.Module) -> str:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     facts = {
         "network": (config.created or {}).get("name", "not one of dynaconv's: load asks for it"),
-        "dynamic convolutions": ", ".join(methods(config)) or "none",
+        "dynamic convolutions": _dynamic(config),
         "parameters": f"{parameters:,}",
         "data set": info.get("dataset", "not told"),
         "licence": info.get("licence", "not told"),
@@ -51,6 +51,11 @@ def methods(config: ModelConfig) -> list[str]:
     created = config.created or {}
     named = [created.get("conv"), *(c.get("method") or c.get("attention") for c in config.conversions)]
     return list(dict.fromkeys(str(one) for one in named if one))
+
+
+def _dynamic(config: ModelConfig) -> str:
+    named = ", ".join(methods(config)) or "none"
+    return f"{named}; frozen, so that inference is static" if any("frozen" in c for c in config.conversions) else named
 
 
 def _table(header: tuple[str, str], rows: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from dynaconv.convert import Insertion, Plan
+from dynaconv.convert import FoldReport, Freezing, Insertion, Plan
 from dynaconv.errors import ArgumentError, CheckpointError
 
 __all__ = ["ModelConfig", "config_of"]
@@ -27,8 +27,9 @@ class ModelConfig:
 
     Attributes:
         created: the arguments of `create_model`; `None` for a network from elsewhere.
-        conversions: one mapping each: `method`, `layers` (the names of each) and `options`, or `attention`, `names` and
-            `options`.
+        conversions: one mapping each: `method`, `layers` (the names of each) and `options`; `attention`, `names` and
+            `options`; `frozen` (the layers) and `biased` (those with a bias); or `folded` (normalisations, and where
+            they went).
         info: what else is known: labels, normalisation, accuracies, licence.
     """
 
@@ -80,7 +81,7 @@ class ModelConfig:
 
 
 def config_of(model: nn.Module, info: Mapping[str, Any] | None = None) -> ModelConfig:
-    """How a model was made, by what `create_model` and `convert` left on it.
+    """How a model was made, by what `create_model`, `convert`, `freeze` and `fold_batchnorm` left on it.
 
     Args:
         model: any.
@@ -97,13 +98,23 @@ def config_of(model: nn.Module, info: Mapping[str, Any] | None = None) -> ModelC
 def _as_mapping(done: Any) -> dict[str, Any]:
     if isinstance(done, Insertion):
         return {"attention": done.attention, "names": list(done.names), "options": dict(done.options)}
+    if isinstance(done, Freezing):
+        return {"frozen": list(done.layers), "biased": list(done.biased)}
+    if isinstance(done, FoldReport):
+        return {"folded": dict(done.folded)}
     assert isinstance(done, Plan)
     layers = [list(layer.names) for layer in done.layers if layer.action == "replace"]
     return {"method": done.method, "layers": layers, "options": dict(done.options)}
 
 
 def _is_conversion(value: object) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("options"), dict):
+    if not isinstance(value, dict):
+        return False
+    if "frozen" in value:
+        return _is_texts(value["frozen"]) and _is_texts(value.get("biased"))
+    if "folded" in value:
+        return isinstance(value["folded"], dict) and _is_texts([*value["folded"].values()])
+    if not isinstance(value.get("options"), dict):
         return False
     if isinstance(value.get("attention"), str):
         return _is_names(value.get("names"))
@@ -112,7 +123,11 @@ def _is_conversion(value: object) -> bool:
 
 
 def _is_names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+    return _is_texts(value) and bool(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _is_modest(value: object) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dynaconv.convert import Plan, PlannedLayer, convert
+from dynaconv.convert import Plan, PlannedLayer, convert, fold_batchnorm, frozen_outline
 from dynaconv.convert.build import build, check_options
 from dynaconv.convert.costs import costs_of
 from dynaconv.convert.rules import rules_of
@@ -18,6 +18,10 @@ from dynaconv.hub.config import ModelConfig
 from dynaconv.models import create_model
 
 __all__ = ["outline", "own_state", "rebuilt"]
+
+# A frozen model is made dynamic first, and its file does not say how much memory that takes: so many times its own
+# numbers, or so many numbers, are believed.
+_LARGEST_BANK, _SMALL = 64, 10_000_000
 
 
 def rebuilt(config: ModelConfig, base: nn.Module | None = None) -> nn.Module:
@@ -35,7 +39,8 @@ def rebuilt(config: ModelConfig, base: nn.Module | None = None) -> nn.Module:
         raise ArgumentError("base", None if base is None else type(base).__name__, allowed)
     model = create_model(**dict(config.created or {})) if base is None else copy.deepcopy(base)
     for conversion in config.conversions:
-        model = _inserted(model, conversion) if "attention" in conversion else _converted(model, conversion)
+        kind = next((kind for kind in _AGAIN if kind in conversion), "method")
+        model = _AGAIN[kind](model, conversion)
     return model
 
 
@@ -87,6 +92,40 @@ def _inserted(model: nn.Module, conversion: Mapping[str, Any]) -> nn.Module:
     if list(found[-1].names) != names:
         raise ArgumentError("names", names, "names that fit no other module")
     return changed
+
+
+def _frozen(model: nn.Module, conversion: Mapping[str, Any]) -> nn.Module:
+    before = _count(model)
+    made = frozen_outline(model, conversion["biased"])
+    _check_same("frozen", conversion["frozen"], list(_conversions(made)[-1].layers))
+    if before > max(_SMALL, _LARGEST_BANK * _count(made)):
+        allowed = f"a frozen model of at most {_LARGEST_BANK} times as many numbers before it was frozen"
+        raise ArgumentError("frozen", f"{before:,} numbers", allowed)
+    return made
+
+
+def _folded(model: nn.Module, conversion: Mapping[str, Any]) -> nn.Module:
+    made = fold_batchnorm(model.eval())
+    _check_same("folded", conversion["folded"], dict(_conversions(made)[-1].folded))
+    return made
+
+
+# How a conversion is carried out again, by a word of its description.
+_AGAIN: Mapping[str, Callable[[nn.Module, Mapping[str, Any]], nn.Module]] = {
+    "attention": _inserted,
+    "frozen": _frozen,
+    "folded": _folded,
+    "method": _converted,
+}
+
+
+def _check_same(argument: str, told: object, found: object) -> None:
+    if told != found:
+        raise ArgumentError(argument, told, f"{found}, as this model has it")
+
+
+def _count(model: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in own_state(model).values())
 
 
 def _conversions(model: nn.Module) -> tuple[Any, ...]:

@@ -3,8 +3,10 @@
 from dynaconv.kernels.attended_slices import AttendedSlices
 from dynaconv.kernels.cell_kernel import CellKernel
 from dynaconv.kernels.fourier import FourierKernels
+from dynaconv.kernels.fourier_kernel import FourierKernel
 from dynaconv.kernels.gated_slices import GatedSlices
 from dynaconv.kernels.low_rank import LowRankKernel
+from dynaconv.kernels.memory_format import kernelwise
 from dynaconv.kernels.values import DenseKernel, Kernel, MixtureKernel, StaticKernel, TapwiseKernel
 from dynaconv.kernels.warehouse import Shelf, Warehouse
 
@@ -12,6 +14,7 @@ __all__ = [
     "AttendedSlices",
     "CellKernel",
     "DenseKernel",
+    "FourierKernel",
     "FourierKernels",
     "GatedSlices",
     "Kernel",
@@ -21,4 +24,5 @@ __all__ = [
     "StaticKernel",
     "TapwiseKernel",
     "Warehouse",
+    "kernelwise",
 ]

@@ -1,14 +1,13 @@
-"""Kernels kept as one spectrum whose frequencies are shared out among them, modulated number by number."""
+"""Kernels kept as one spectrum whose frequencies are shared out among them."""
 
 from __future__ import annotations
 
 from math import sqrt
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dynaconv.kernels.blocks import in_blocks
+from dynaconv.kernels.fourier_kernel import FourierKernel
 
 __all__ = ["FourierKernels", "frequency_order"]
 
@@ -33,7 +32,7 @@ def frequency_order(rows: int, columns: int, *, in_float32: bool = False) -> Ten
 
 
 class FourierKernels(nn.Module):
-    """`W = F⁻¹(Σ_k g_k Ŵ_k) ⊙ tap ⊙ in ⊙ out ⊙ local`, one kernel per sample.
+    """`W = F⁻¹(Σ_k g_k Ŵ_k) ⊙ tap ⊙ in ⊙ out ⊙ local`, one kernel per sample, as a `FourierKernel`.
 
     The spectrum Ŵ is that of the kernel laid out as an `(O·k1) × (I/g·k2)` matrix. Sorted by frequency, it is split
     into n runs of equal length (they differ by one where n does not divide it); Ŵ_k is the k-th run, zero elsewhere.
@@ -82,9 +81,8 @@ class FourierKernels(nn.Module):
         run = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=device))
         # Frequencies that are not kept are zero in any run.
         runs = (run * num_kernels // kept).clamp(max=num_kernels - 1)
-        # Twice, for the real and the imaginary part, so that gates are spread by one plain gather.
-        runs = runs.reshape(self.rows, -1, 1).transpose(0, 1).repeat(1, 1, 2)
-        self.register_buffer("runs", runs, persistent=False)
+        self.register_buffer("runs", runs.reshape(self.rows, -1).t().contiguous(), persistent=False)
+        self.register_buffer("order", self._positions(order), persistent=False)
         self.register_buffer("kept", order[:kept] if kept < len(order) else None, persistent=False)
         # Stored small, as the authors do: the size of steps that an optimiser takes depends on it.
         self.smallness = max(1, min(outputs, inputs * groups) // 2)
@@ -99,7 +97,17 @@ class FourierKernels(nn.Module):
             self.local = nn.Parameter(start)
 
     runs: Tensor
+    order: Tensor
     kept: Tensor | None
+
+    def _positions(self, order: Tensor) -> Tensor:
+        """Where the frequencies of every run are in `runs`, `(n, L)`, with one past the last as filling."""
+        columns = self.columns // 2 + 1
+        positions = torch.cat([order % columns * self.rows + order // columns, order.new_tensor([len(order)])])
+        counts = self.runs.flatten().bincount(minlength=self.num_kernels)
+        place = torch.arange(int(counts.max()), device=order.device)
+        index = (counts.cumsum(0) - counts)[:, None] + place
+        return positions[torch.where(place < counts[:, None], index, len(order))]
 
     def spectrum_of(self, weight: Tensor) -> Tensor:
         """An ordinary kernel `(O, I/g, k1, k2)` as the parameter `spectrum`, whose gates of one give it back."""
@@ -117,96 +125,60 @@ class FourierKernels(nn.Module):
 
     def forward(
         self, gates: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None, local: Tensor | None
-    ) -> Tensor:
-        """Kernels `(B, O, I/g, k1, k2)`.
+    ) -> FourierKernel:
+        """The kernel of every sample, without a bias.
 
         Args:
             gates: `(B, r·n)`, all ones for the whole spectrum.
-            taps: `(B, k1, k2)` or `None`.
+            taps: `(B, k1·k2)` or `None`.
             inputs: `(B, I)` or `None`.
             outputs: `(B, O)` or `None`.
             local: `(B, I, C)`; `None` without local factors.
         """
-        given = [t.flatten(1) for t in (gates, taps, inputs, outputs, local) if t is not None]
-        sizes = [t.shape[1] for t in given]
-        present = [t is not None for t in (taps, inputs, outputs, local)]
-        spectrum = self._full_spectrum(given[0].dtype)
-
-        def generate(coefficients: Tensor) -> Tensor:
-            gates, *rest = coefficients.split(sizes, dim=1)
-            factors = iter(rest)
-            return self._modulated(spectrum, gates, *(next(factors) if there else None for there in present))
-
-        coefficients = torch.cat(given, dim=1)
-        if not coefficients.shape[0]:
-            # Fourier transforms refuse empty batches.
-            return generate(F.pad(coefficients, (0, 0, 0, 1)))[:0]
-        return in_blocks(generate, coefficients, 4 * self.rows * self.columns)
+        left, right = (None, None)
+        if not (taps is inputs is outputs is None):
+            left, right = self._gate_factors(gates, taps, inputs, outputs)
+        vectors, context = (None, None) if local is None else self._local_factors(local)
+        spectrum = self._full_spectrum(gates.dtype)
+        by_spectrum = gates.unflatten(1, (self.spectra, -1))
+        return FourierKernel(spectrum, self.runs, self.order, by_spectrum, self.shape, left, right, vectors, context)
 
     def _full_spectrum(self, dtype: torch.dtype) -> Tensor:
         """The spectra with column frequencies first, `(r, columns // 2 + 1, rows, 2)`, in at least float32."""
         # The factor of the local sigmoids, once for all samples.
-        factor = self.local_scale if self.local is not None and self.local_activation == "sigmoid" else 1.0
+        sigmoid = self.local_scale if self.local_activation == "sigmoid" else 2.0
+        factor = 1.0 if self.local is None else sigmoid
         values = self.spectrum.to(torch.promote_types(dtype, torch.float32)) * (self.scale * factor)
         if self.kept is not None:
-            zeros = values.new_zeros(self.spectra, self.runs.numel() // 2, 2)
+            zeros = values.new_zeros(self.spectra, self.runs.numel(), 2)
             values = zeros.index_copy(1, self.kept, values)
         return values.reshape(self.spectra, self.rows, -1, 2).transpose(1, 2).contiguous()
 
-    def _modulated(
-        self,
-        spectrum: Tensor,
-        gates: Tensor,
-        taps: Tensor | None,
-        inputs: Tensor | None,
-        outputs: Tensor | None,
-        local: Tensor | None,
-    ) -> Tensor:
-        batch, (out_channels, in_per_group, height, width), g = gates.shape[0], self.shape, self.groups
-        index = self.runs.flatten().expand(batch, -1)
-        by_spectrum = gates.to(spectrum.dtype).unflatten(1, (self.spectra, -1)).unbind(1)
-        terms = [
-            one * gate.gather(1, index).reshape(batch, *self.runs.shape)
-            for one, gate in zip(spectrum, by_spectrum, strict=True)
-        ]
-        gated = torch.view_as_complex(terms[0] if len(terms) == 1 else torch.stack(terms).sum(0))
-        # Both passes along contiguous memory: twice as fast as the two-dimensional transform.
-        half = torch.fft.ifft(gated, dim=2).transpose(1, 2).contiguous()
-        matrix = torch.fft.irfft(half, n=self.columns, dim=2).to(gates.dtype)
-        # Factors are written in the matrix's own layout, by small products: passes over contiguous memory alone.
-        weight = matrix.reshape(batch, g, -1, in_per_group * width)
-        if not (taps is inputs is outputs is None):
-            weight = weight * self._gate_factors(batch, gates, taps, inputs, outputs)
-        if local is not None:
-            weight = weight * self._local_factors(local.reshape(batch, g, in_per_group, -1))
-        weight = weight.reshape(batch, out_channels, height, in_per_group, width)
-        laid_out: Tensor = weight.transpose(2, 3).contiguous()
-        return laid_out
-
     def _gate_factors(
-        self, batch: int, like: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None
-    ) -> Tensor:
-        """`tap ⊙ in ⊙ out` as the matrix of each group, `(B, g, O/g·k1, I/g·k2)`: of rank k1."""
-        out_channels, in_per_group, height, width = self.shape
+        self, like: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """`tap ⊙ in ⊙ out` as a product of rank k1, `(B, g, O/g·k1, k1)` and `(B, g, k1, I/g·k2)`."""
+        (batch, _), (out_channels, in_per_group, height, width) = like.shape, self.shape
         ones = like.new_ones(1)
         taps = ones if taps is None else taps.reshape(batch, 1, height, 1, width)
         inputs = ones if inputs is None else inputs.reshape(batch, self.groups, 1, in_per_group, 1)
-        outputs = ones if outputs is None else outputs.reshape(batch, self.groups, -1, 1, 1)
         size = (batch, self.groups, out_channels // self.groups, height, height)
+        outputs = ones if outputs is None else outputs.reshape(*size[:3], 1, 1)
         rows = (outputs * torch.eye(height, device=like.device, dtype=like.dtype)).expand(size)
         columns = (taps * inputs).expand(*size[:2], height, in_per_group, width)
-        return rows.flatten(2, 3) @ columns.flatten(3)
+        return rows.flatten(2, 3), columns.flatten(3)
 
-    def _local_factors(self, context: Tensor) -> Tensor:
-        """`context: (B, g, I/g, C)` → the matrix of each group, `(B, g, O/g·k1, I/g·k2)`; the sigmoid's not scaled."""
+    def _local_factors(self, local: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores of the local sigmoids as a product, `(g, O/g·k1, C·k2)` and `(B, g, C·k2, I/g·k2)`."""
         assert self.local is not None
-        width = self.shape[3]
+        batch, width = local.shape[0], self.shape[3]
         # Vectors of a row's taps side by side meet contexts on a diagonal of taps.
-        vectors = self.local.to(context.dtype).reshape(self.groups, -1, width * context.shape[3])
-        diagonal = torch.eye(width, device=context.device, dtype=context.dtype)
-        contexts = context.transpose(2, 3)[:, :, None, :, :, None] * diagonal[:, None, None, :]
-        scores = vectors @ contexts.flatten(4).flatten(2, 3)
-        return scores.tanh() + 1 if self.local_activation == "tanh" else scores.sigmoid()
+        vectors = self.local.to(local.dtype).reshape(self.groups, self.rows // self.groups, width * local.shape[2])
+        diagonal = torch.eye(width, device=local.device, dtype=local.dtype)
+        by_group = local.reshape(batch, self.groups, self.shape[1], local.shape[2])
+        contexts = by_group.transpose(2, 3)[:, :, None, :, :, None] * diagonal[:, None, None, :]
+        # 1 + tanh(s) is 2 σ(2s).
+        return vectors * (2 if self.local_activation == "tanh" else 1), contexts.flatten(4).flatten(2, 3)
 
 
 def _scale(smallness: int, num_kernels: int, spectra: int, kept: float, as_published: bool) -> float:

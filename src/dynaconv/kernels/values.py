@@ -13,6 +13,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from dynaconv.kernels.cell_kernel import CellKernel
+from dynaconv.kernels.fourier_kernel import FourierKernel
 from dynaconv.kernels.low_rank import LowRankKernel
 
 __all__ = ["DenseKernel", "Kernel", "MixtureKernel", "StaticKernel", "TapwiseKernel"]
@@ -186,4 +187,4 @@ class TapwiseKernel:
         return positions * prod(size) * in_per_group * (out_channels + 1)
 
 
-Kernel = StaticKernel | DenseKernel | MixtureKernel | TapwiseKernel | CellKernel | LowRankKernel
+Kernel = StaticKernel | DenseKernel | MixtureKernel | TapwiseKernel | CellKernel | LowRankKernel | FourierKernel

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import gcd, prod, sqrt
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dynaconv.errors import ArgumentError, ShapeError
+from dynaconv.kernels.memory_format import kernelwise
 
 __all__ = ["Shelf", "Warehouse"]
 
@@ -82,6 +83,12 @@ class Warehouse(nn.Module):
         count = sum(len(self._own_blocks(prod(self.blocks(shape)))) * self._stride for shape in shapes)
         self.cells = nn.Parameter(torch.empty(count, *self.cell_shape, device=device, dtype=dtype))
         nn.init.normal_(self.cells)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Let `model.to(memory_format=torch.channels_last)` pass: see `kernelwise`."""
+        is_2d = len(self.cell_shape) == len("OIHW")
+        super()._apply(kernelwise(fn) if is_2d else fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def blocks(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """`(*P, Q, R)`: how many blocks a kernel of shape `(O, I/g, *k)` is cut into.

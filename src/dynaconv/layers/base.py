@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from math import sqrt
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
 from dynaconv import ops
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import Kernel
+from dynaconv.kernels import Kernel, kernelwise
 from dynaconv.ops.checks import check_input
 from dynaconv.spec import ConvSpec
 
 __all__ = ["DynamicConv", "Init", "check_context_channels", "check_init", "check_size"]
+
+_IMAGE_DIMS = 2
 
 Init = Literal["scaled", "published"]
 
@@ -93,6 +96,11 @@ class DynamicConv(nn.Module, ABC):
     def convolve(self, x: Tensor) -> Tensor:
         """The forward pass: the operands, convolved, unless a method has a way that writes less out."""
         return ops.conv(*self.operands(x))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Let `model.to(memory_format=torch.channels_last)` pass: see `kernelwise`."""
+        super()._apply(kernelwise(fn) if self.spec.dims == _IMAGE_DIMS else fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def extra_repr(self) -> str:
         """The geometry, as `nn.Conv2d` prints it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from dynaconv.coefficients import BandGates, BranchNorm, GateActivation, KernelModulation, LocalModulation
 from dynaconv.context import global_average
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import DenseKernel, FourierKernels, Kernel
+from dynaconv.kernels import FourierKernel, FourierKernels, Kernel
 from dynaconv.layers.base import DynamicConv, check_size
 from dynaconv.ops.checks import check_input
 from dynaconv.ops.frequency_bands import modulate_bands
@@ -166,10 +167,10 @@ class FDConv2d(DynamicConv):
             found["bands"] = self.band_gates(x)
         return found
 
-    def assemble(self, coefficients: dict[str, Tensor]) -> DenseKernel:
+    def assemble(self, coefficients: dict[str, Tensor]) -> FourierKernel:
         """The kernel of every sample; the bands are no part of it."""
         parts = (coefficients.get(name) for name in ("taps", "inputs", "outputs", "local"))
-        return DenseKernel(self.kernels(coefficients["kernels"], *parts), self.bias)
+        return replace(self.kernels(coefficients["kernels"], *parts), bias=self.bias)
 
     def operands(self, x: Tensor) -> tuple[Tensor, Kernel, ConvSpec]:
         """The input under its band gates, with the kernel that the input itself asks for."""

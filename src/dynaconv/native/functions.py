@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of, reasons_against
-from dynaconv.native.packing import packed
+from dynaconv.native.packing import packed, plain_bank
 from dynaconv.spec import ConvSpec
 
 __all__ = ["bank_gradient", "forward", "input_gradient", "why_not"]
@@ -58,7 +58,7 @@ def forward(
     y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
     if x.shape[0]:
         given = map(plain, (coefficients, in_scale, out_scale, bias))
-        with packed(bank, problem, keep=True) as floats:
+        with packed(bank, problem, keep=True, or_plain=True) as floats:
             call("forward", problem, channels_last(x), floats, *given, y)
     return y
 
@@ -96,7 +96,7 @@ def input_gradient(
     if x.shape[0]:
         given = map(plain, (coefficients, in_scale, out_scale))
         upstream = channels_last(y_gradient.to(x.dtype))
-        with packed(bank, problem, swap=True) as floats:
+        with packed(bank, problem, swap=True, or_plain=True) as floats:
             call("input_gradient", problem, upstream, floats, *given, channels_last(x), x_gradient, scale_gradient)
     return x_gradient, scale_gradient
 
@@ -139,6 +139,5 @@ def bank_gradient(
     given = map(plain, (coefficients, in_scale, out_scale))
     maps = (channels_last(x), channels_last(y_gradient.to(x.dtype)))
     results = (gradient, coefficient_gradient, scale_gradient)
-    with packed(bank, problem) as floats:
-        call("bank_gradient", problem, *maps, floats, *given, *results)
+    call("bank_gradient", problem, *maps, plain_bank(bank), *given, *results)
     return results

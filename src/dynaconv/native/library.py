@@ -17,7 +17,7 @@ from dynaconv.errors import AlgorithmError, ArgumentError
 __all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status", "why_off"]
 
 PATH = Path(__file__).with_name("_fused.so")
-INTERFACE_VERSION = 2
+INTERFACE_VERSION = 3
 SWITCH = "DYNACONV_NATIVE"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable", "neon")
 
@@ -29,7 +29,7 @@ class Problem(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("samples", "experts", "groups", "tap_groups")),
         *((name, ctypes.c_int64) for name in ("in_channels", "out_channels")),
         *((name, ctypes.c_int64 * 3) for name in ("in_size", "out_size", "kernel", "stride", "pad", "dilation")),
-        *((name, ctypes.c_int64) for name in ("half", "threads")),
+        *((name, ctypes.c_int64) for name in ("half", "plain_bank", "threads")),
     )
 
 

@@ -2,7 +2,7 @@
 
 A network that serves runs forward again and again on the same weights: from the second time on the packed bank is kept.
 One that trains changes the weights after every step, and keeping them would double its banks: they are packed into
-memory that all banks share.
+memory that all banks share, or not at all where a pass reads each weight so rarely that the kernels lay it out themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dynaconv.native.library import Problem, library
 
-__all__ = ["packed"]
+__all__ = ["packed", "plain_bank"]
 
 
 @dataclass
@@ -49,6 +49,11 @@ def _stamp(bank: Tensor, plain: Tensor, problem: Problem) -> tuple[object, ...]:
     return bank._version, bank.data_ptr(), tuple(bank.shape), problem.groups, sample
 
 
+def plain_bank(bank: Tensor) -> Tensor:
+    """The bank as the kernels read it where it is not packed: contiguous float32."""
+    return bank.detach().contiguous().float()
+
+
 def _pack(plain: Tensor, problem: Problem, swap: bool, into: Tensor) -> Tensor:
     """Pack into `into` if it has room, else into a new tensor."""
     size = library().dynaconv_packed_floats(ctypes.byref(problem), int(swap))
@@ -60,20 +65,26 @@ def _pack(plain: Tensor, problem: Problem, swap: bool, into: Tensor) -> Tensor:
 
 
 @contextmanager
-def packed(bank: Tensor, problem: Problem, *, swap: bool = False, keep: bool = False) -> Iterator[Tensor]:
-    """The packed bank, within a `with` block.
+def packed(
+    bank: Tensor, problem: Problem, *, swap: bool = False, keep: bool = False, or_plain: bool = False
+) -> Iterator[Tensor]:
+    """The bank as the kernels shall read it, packed or not, within a `with` block.
 
     Args:
         bank: `(K, O, I/g, *k)`, on the CPU.
-        problem: the sizes.
-        swap: packed for the input gradient, inputs and outputs exchanged; else for the forward pass and for the bank's
-            own gradient.
+        problem: the sizes; told whether the bank is packed.
+        swap: packed for the input gradient, inputs and outputs exchanged; else for the forward pass.
         keep: whether a bank seen for the second time is worth keeping packed.
+        or_plain: whether the pass can also read the bank as it is, where that costs less.
     """
     plain = bank.detach().contiguous()
     floats = None if swap or bank.is_inference() else _kept(bank, plain, problem, keep)
     if floats is not None:
         yield floats
+        return
+    if or_plain and library().dynaconv_reads_plain(ctypes.byref(problem), int(swap)):
+        problem.plain_bank = 1
+        yield plain.float()
         return
     # One thread at a time uses the shared buffer.
     with _shared.lock:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.errors import ArgumentError, ShapeError
-from dynaconv.kernels import CellKernel, DenseKernel, Kernel, LowRankKernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.kernels import (
+    CellKernel,
+    DenseKernel,
+    FourierKernel,
+    Kernel,
+    LowRankKernel,
+    MixtureKernel,
+    StaticKernel,
+    TapwiseKernel,
+)
 from dynaconv.spec import ConvSpec
 
 __all__ = ["check_input", "check_kernel"]
@@ -51,6 +60,8 @@ def check_kernel(x: Tensor, kernel: Kernel, spec: ConvSpec) -> None:
             _check_tapwise(x, kernel, spec)
         case CellKernel():
             _check_cells(batch, kernel, spec)
+        case FourierKernel():
+            _check_fourier(batch, kernel, spec)
         case LowRankKernel():
             _check_low_rank(batch, kernel, spec)
 
@@ -96,6 +107,23 @@ def _check_cells(batch: int, kernel: CellKernel, spec: ConvSpec) -> None:
         raise ShapeError("cells", kernel.cells.shape, f"(N, o, i, *c), of which {spec.weight_shape} are multiples")
     outputs, inputs, *taps = (w // c for w, c in zip(spec.weight_shape, shape, strict=True))
     _expect("mixture", kernel.mixture, (batch, *taps, outputs, inputs, cells))
+    _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
+
+
+def _check_fourier(batch: int, kernel: FourierKernel, spec: ConvSpec) -> None:
+    if kernel.size != spec.weight_shape:
+        raise ShapeError("size", kernel.size, str(spec.weight_shape))
+    out_channels, in_per_group, height, width = kernel.size
+    rows, columns = out_channels * height, in_per_group * width
+    spectra, kernels = kernel.spectrum.shape[0], kernel.order.shape[0]
+    _expect("spectrum", kernel.spectrum, (spectra, columns // 2 + 1, rows, 2))
+    _expect("runs", kernel.runs, (columns // 2 + 1, rows))
+    _expect("gates", kernel.gates, (batch, spectra, kernels))
+    for left, right, samples in (("left", "right", (batch,)), ("vectors", "context", ())):
+        first: Tensor | None = getattr(kernel, left)
+        rank = 0 if first is None else first.shape[-1]
+        _expect(left, first, (*samples, spec.groups, rows // spec.groups, rank))
+        _expect(right, getattr(kernel, right), (batch, spec.groups, rank, columns))
     _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
 
 

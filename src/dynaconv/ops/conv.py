@@ -5,10 +5,20 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import CellKernel, DenseKernel, Kernel, LowRankKernel, MixtureKernel, StaticKernel, TapwiseKernel
+from dynaconv.kernels import (
+    CellKernel,
+    DenseKernel,
+    FourierKernel,
+    Kernel,
+    LowRankKernel,
+    MixtureKernel,
+    StaticKernel,
+    TapwiseKernel,
+)
 from dynaconv.ops.cell_conv import run as run_cells
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import run as run_dense
+from dynaconv.ops.fourier_conv import run as run_fourier
 from dynaconv.ops.low_rank_conv import run as run_low_rank
 from dynaconv.ops.mixture_conv import run as run_mixture
 from dynaconv.ops.static_conv import static_conv
@@ -42,6 +52,8 @@ def conv(x: Tensor, kernel: Kernel, spec: ConvSpec, algorithm: str = "auto") -> 
             return run_tapwise(x, kernel, spec, algorithm)
         case CellKernel():
             return run_cells(x, kernel, spec, algorithm)
+        case FourierKernel():
+            return run_fourier(x, kernel, spec, algorithm)
         case LowRankKernel():
             return run_low_rank(x, kernel, spec, algorithm)
         case StaticKernel():

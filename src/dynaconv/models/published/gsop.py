@@ -13,7 +13,7 @@ from dynaconv.models.backbones import backbone
 from dynaconv.models.published.preset import Preset
 from dynaconv.pooling import IsqrtCovPool
 
-__all__ = ["PRESETS"]
+__all__ = ["PRESETS", "resnet_stride16"]
 
 _GSOP = "ZilinGao/Global-Second-order-Pooling-Convolutional-Networks"
 _MPN_COV = "jiangtaoxie/fast-MPN-COV"
@@ -24,10 +24,26 @@ _CENTRING = (128 * 784**2, 128 * 784**2, 128 * 196**2, 128 * 196**2)
 _HEAD_CENTRING = 256 * 196**2
 
 
+def resnet_stride16(depth: int, num_classes: int = 1000, in_channels: int = 3) -> nn.Module:
+    """A ResNet of bottlenecks whose fourth stage keeps the third's resolution: what all these networks are built on.
+
+    Args:
+        depth: 50, 101 or 152.
+        num_classes: the classifier's outputs.
+        in_channels: channels of the images.
+    """
+    model = backbone(f"resnet{depth}", num_classes, in_channels)
+    for name in ("layer4.0.conv2", "layer4.0.downsample.0"):
+        conv = model.get_submodule(name)
+        assert isinstance(conv, nn.Conv2d)
+        conv.stride = (1, 1)
+    return model
+
+
 def _resnet(
     depth: int, attention: str | None, stages: int, iterations: int | None, num_classes: int, in_channels: int
 ) -> nn.Module:
-    """A ResNet whose fourth stage keeps the third's resolution.
+    """A ResNet with GSoP blocks, a second-order head, or both.
 
     Args:
         depth: of the ResNet.
@@ -37,11 +53,7 @@ def _resnet(
         num_classes: the classifier's outputs.
         in_channels: channels of the images.
     """
-    model = backbone(f"resnet{depth}", num_classes, in_channels)
-    for name in ("layer4.0.conv2", "layer4.0.downsample.0"):
-        conv = model.get_submodule(name)
-        assert isinstance(conv, nn.Conv2d)
-        conv.stride = (1, 1)
+    model = resnet_stride16(depth, num_classes, in_channels)
     if attention is not None:
         for number in range(1, stages + 1):
             _append(model, number, attention)

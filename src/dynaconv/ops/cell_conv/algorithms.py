@@ -6,6 +6,7 @@ from torch import Tensor
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.kernels import CellKernel
+from dynaconv.native import dense as native
 from dynaconv.ops import dense_conv
 from dynaconv.ops.cell_conv.cell_blocks import CellBlocks
 from dynaconv.ops.dense_conv import grouped, patches, per_sample
@@ -34,6 +35,7 @@ def _algorithm(name: str, dense: DenseAlgorithm) -> Algorithm:
         lambda problem: _with_assembly(convolution.forward_cost(problem), problem, 1),
         # Assembling again, and the gradients of cells and mixture.
         lambda problem: _with_assembly(convolution.backward_cost(problem), problem, 3),
+        convolution.why_not,
     )
 
 
@@ -45,6 +47,7 @@ def _reference(x: Tensor, kernel: CellKernel, spec: ConvSpec) -> Tensor:
 
 
 REGISTRY = Registry(
+    _algorithm("native", native),
     _algorithm("per_sample", per_sample),
     _algorithm("patches", patches),
     _algorithm("grouped", grouped),

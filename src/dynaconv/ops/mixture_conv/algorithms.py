@@ -34,8 +34,22 @@ def _by_autograd(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost
     return cost
 
 
+def _static_by_kind(problem: Problem) -> str | None:
+    """One expert is an ordinary convolution between two channel scales; compiled kernels scale in the same pass."""
+    cannot = static.why_not(problem) or (problem.scales and not fused.why_not(problem))
+    return None if cannot else "static"
+
+
 REGISTRY = Registry(
-    Algorithm("native", fused.forward, fused.backward, forward_cost("native"), backward_cost("native"), fused.why_not),
+    Algorithm(
+        "native",
+        fused.forward,
+        fused.backward,
+        forward_cost("native"),
+        backward_cost("native"),
+        fused.why_not,
+        channels_last=True,
+    ),
     *(
         Algorithm(name, algorithm.forward, algorithm.backward, forward_cost(name), backward_cost(name))
         for name, algorithm in (("per_sample", _PER_SAMPLE), ("patches", patches), ("grouped", _GROUPED))
@@ -51,5 +65,5 @@ REGISTRY = Registry(
         expert_input.why_not,
     ),
     Algorithm("reference", reference, None, reference_cost, _by_autograd(reference_cost)),
-    default="static",
+    by_kind=_static_by_kind,
 )

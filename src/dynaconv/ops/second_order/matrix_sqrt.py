@@ -20,7 +20,7 @@ RootAlgorithm = Literal["auto", "products", "eigen"]
 
 # Where training is faster on eigenvalues: from this size on, as measured with one and two threads. LAPACK takes the
 # matrices of a batch one after another, while products are spread over all threads.
-_LEAST_SIZE, _MOST_THREADS = 96, 4
+_LEAST_SIZE, _MOST_THREADS = 64, 4
 
 
 def matrix_sqrt(a: Tensor, iterations: int | None = 5, *, algorithm: RootAlgorithm = "auto") -> Tensor:
@@ -69,7 +69,7 @@ def matrix_sqrt(a: Tensor, iterations: int | None = 5, *, algorithm: RootAlgorit
     flat = flat / scale
     trace = _nonzero(flat.diagonal(dim1=1, dim2=2).sum(1)[:, None, None])
     root = _unit_root(flat / trace, iterations, algorithm)
-    return (root * trace.sqrt() * scale.sqrt()).reshape(a.shape)
+    return (root * (trace.sqrt() * scale.sqrt())).reshape(a.shape)
 
 
 def _unit_root(a: Tensor, iterations: int | None, algorithm: RootAlgorithm) -> Tensor:

@@ -52,10 +52,11 @@ class _NewtonSchulz(torch.autograd.Function):
 def newton_schulz_tangent(a: Tensor, da: Tensor, iterations: int) -> Tensor:
     """How `newton_schulz(a, iterations)` changes as `a` moves along `da`, both `(B, d, d)`; differentiable."""
     with full_precision(a):
-        t, dt = _factor(a), -0.5 * da
+        identity = _scaled_identity(a)
+        t, dt = identity - 0.5 * a, -0.5 * da
         y, dy, z, dz = a @ t, _product_rule(a, da, t, dt), t, dt
         for step in range(1, iterations):
-            t, dt = _factor(z @ y), _product_rule(z, dz, y, dy, scale=-0.5)
+            t, dt = torch.baddbmm(identity, z, y, alpha=-0.5), _product_rule(z, dz, y, dy, scale=-0.5)
             dy = _product_rule(y, dy, t, dt)
             if step < iterations - 1:
                 y, z, dz = y @ t, t @ z, _product_rule(t, dt, z, dz)
@@ -63,19 +64,19 @@ def newton_schulz_tangent(a: Tensor, da: Tensor, iterations: int) -> Tensor:
 
 
 def _iterate(a: Tensor, iterations: int) -> Tensor:
-    t = _factor(a)
+    identity = _scaled_identity(a)
+    t = identity - 0.5 * a
     y, z = a @ t, t
     for _ in range(iterations - 2):
-        t = _factor(z @ y)
+        t = torch.baddbmm(identity, z, y, alpha=-0.5)
         y, z = y @ t, t @ z
     # The last step needs no Z.
-    return y @ _factor(z @ y) if iterations > 1 else y
+    return y @ torch.baddbmm(identity, z, y, alpha=-0.5) if iterations > 1 else y
 
 
-def _factor(product: Tensor) -> Tensor:
-    """`½(3I − Z Y)`."""
-    identity = torch.eye(product.shape[-1], dtype=product.dtype, device=product.device)
-    return torch.add(1.5 * identity, product, alpha=-0.5)
+def _scaled_identity(like: Tensor) -> Tensor:
+    """`3/2 I`, what every T begins with."""
+    return 1.5 * torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
 
 
 def _product_rule(a: Tensor, da: Tensor, b: Tensor, db: Tensor, scale: float = 1.0) -> Tensor:

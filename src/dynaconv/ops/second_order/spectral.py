@@ -12,6 +12,8 @@ from dynaconv.ops.second_order.precision import full_precision
 
 __all__ = ["spectral_newton_schulz"]
 
+_CACHED_NUMBERS = 2**16
+
 
 def spectral_newton_schulz(a: Tensor, iterations: int) -> Tensor:
     """What `newton_schulz` gives for the symmetric part `U diag(λ) Uᵀ` of A: `U diag(p(λ)) Uᵀ`, p the n iterations.
@@ -52,9 +54,10 @@ class _Spectral(torch.autograd.Function):
             return newton_schulz_tangent(a, gradient, ctx.iterations), None
         with full_precision(a):
             inner = vectors.mT @ gradient @ vectors
-            # One matrix at a time: its differences stay in the cache.
-            for matrix, roots in zip(inner, values, strict=True):
-                matrix *= _divided_differences(roots, ctx.iterations)
+            # A few matrices at a time: their differences stay in the cache.
+            count = max(1, _CACHED_NUMBERS // a.shape[-1] ** 2)
+            for matrices, some in zip(inner.split(count), values.split(count), strict=True):
+                matrices *= _divided_differences(some, ctx.iterations)
             return vectors @ inner @ vectors.mT, None
 
 
@@ -68,18 +71,28 @@ def _iterate(values: Tensor, iterations: int) -> Tensor:
 
 
 def _divided_differences(values: Tensor, iterations: int) -> Tensor:
-    """`(p(λ_i) − p(λ_j)) / (λ_i − λ_j)`, for equal values the derivative: `(d,)` → `(d, d)`.
+    """`(p(λ_i) − p(λ_j)) / (λ_i − λ_j)`, for equal values the derivative: `(B, d)` → `(B, d, d)`.
 
     Carried along by the rule for products, `(f g)[i, j] = f[i, j] g_j + f_i g[i, j]`: nothing is subtracted, no digits
     are lost between close values.
     """
     y, z = values, torch.ones_like(values)
-    dy = values.new_ones(len(values), len(values))
+    dy = values.new_ones(*values.shape, values.shape[-1])
     dz = torch.zeros_like(dy)
     for _ in range(iterations):
         t = 1.5 - 0.5 * z * y
-        dt = -0.5 * (dz * y + z[:, None] * dy)
-        dy = dy * t + y[:, None] * dt
-        dz = dt * z + t[:, None] * dz
+        dt = torch.addcmul(_by_column(-0.5 * y) * dz, _by_row(-0.5 * z), dy)
+        dy = torch.addcmul(_by_column(t) * dy, _by_row(y), dt)
+        dz = torch.addcmul(_by_column(z) * dt, _by_row(t), dz)
         y, z = y * t, t * z
     return dy
+
+
+def _by_row(values: Tensor) -> Tensor:
+    """`(B, d)` → `(B, d, 1)`."""
+    return values.unsqueeze(2)
+
+
+def _by_column(values: Tensor) -> Tensor:
+    """`(B, d)` → `(B, 1, d)`."""
+    return values.unsqueeze(1)
