@@ -133,8 +133,10 @@ def _differentiable_gradients(
     operator: Operator, gradient: Tensor, tensors: Tensors, numbers: Sequence[int], wanted: list[bool]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by autograd through the formula."""
-    y = operator.formula(tensors, _spec(operator, tensors, numbers))
-    leaves = [t for t, w in zip(tensors, wanted, strict=True) if w and t is not None]
+    # Aliases: one tensor may have been made from another, as taps from the input, and each gradient is its own alone.
+    parts = [None if t is None else t.view_as(t) for t in tensors]
+    y = operator.formula(parts, _spec(operator, parts, numbers))
+    leaves = [t for t, w in zip(parts, wanted, strict=True) if w and t is not None]
     found = iter(torch.autograd.grad(y, leaves, gradient, create_graph=True, allow_unused=True, materialize_grads=True))
     return [next(found) if w else None for w in wanted]
 
