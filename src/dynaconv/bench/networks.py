@@ -69,6 +69,7 @@ class NetworkCase:
         size: height and width of the images.
         forms: those measured.
         passes: those measured.
+        channels_last: whether network and images have the channels of a pixel side by side.
     """
 
     network: str
@@ -78,13 +79,15 @@ class NetworkCase:
     size: int
     forms: tuple[str, ...] = FORMS
     passes: tuple[str, ...] = PASSES
+    channels_last: bool = False
 
     @property
     def name(self) -> str:
         """One line for people, unique."""
         method = f" {self.method}{self.experts}x" if self.experts else ""
         part = {"block": f"{_HOST} with ", "head": f"{_HOST} ending in "}.get(self.method, "")
-        return f"{part}{self.network}{method} batch {self.batch} {self.size}×{self.size}"
+        layout = " channels-last" if self.channels_last else ""
+        return f"{part}{self.network}{method} batch {self.batch} {self.size}×{self.size}{layout}"
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> NetworkCase:
@@ -96,7 +99,7 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     """What is measured.
 
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
-    machine; the most used one also at other batches and image sizes; a published network of every other method and of
+    machine; two of them in channels-last too; the most used one also at other batches and image sizes; a published network of every other method and of
     the blocks and heads; the library's own networks as their authors trained them. At batch 128 the grouped form is
     left out of training: its kernels alone exceed the memory of a desktop. At batch 1 training is left out: the
     published attention of ODConv cannot take one sample.
@@ -119,8 +122,11 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
         NetworkCase("resnet18", "odconv", 4, 8, 224),
         NetworkCase("resnet18", "odconv", 16, 8, 128),
     )
+    last = tuple(
+        NetworkCase(b, "odconv", 4, 32, 128, forms=("static", "ours"), channels_last=True) for b in backbones[:2]
+    )
     published = tuple(NetworkCase(name, "published", 0, 16, 128, forms=("static", "ours")) for name in PUBLISHED)
-    return (headline, *(case for case in whole if case != headline), *growth, *published, *seeds)
+    return (headline, *(case for case in whole if case != headline), *last, *growth, *published, *seeds)
 
 
 def build(case: NetworkCase, form: str) -> nn.Module:
@@ -133,6 +139,8 @@ def build(case: NetworkCase, form: str) -> nn.Module:
         raise ArgumentError("form", form, f"one of {', '.join(FORMS)}")
     torch.manual_seed(0)
     model = _static(case) if form == "static" else _dynamic(case)
+    if case.channels_last:
+        model = model.to(memory_format=torch.channels_last)
     return grouped_form(model) if form == "grouped" else model
 
 
@@ -165,6 +173,8 @@ def images(case: NetworkCase) -> tuple[Tensor, Tensor]:
     """A batch of noise, `(B, 3, H, W)`, and classes, `(B,)`."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(case.batch, 3, case.size, case.size, generator=generator)
+    if case.channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
     return x, torch.randint(0, 10, (case.batch,), generator=generator)
 
 

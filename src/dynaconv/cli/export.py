@@ -28,18 +28,31 @@ def run(argv: list[str]) -> int:
     """Runs the verb; returns the exit code."""
     parser = plain_parser(
         "export",
-        "Write a network as ONNX, with free batch and image size, after checking it against PyTorch in onnxruntime.",
+        "Write a network as one ONNX file that runs without this library, for any batch and image size. It is compared "
+        "with PyTorch in onnxruntime first; if they differ, there is no file and the exit code is 2.",
         _EXAMPLES,
     )
-    parser.add_argument("model", help="a run folder, a model saved by dynaconv.save, or a network's name")
+    parser.add_argument(
+        "model",
+        help="a run folder, a model saved by dynaconv.save, or a network's name: with fresh weights, to try things out",
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the ONNX file")
     parser.add_argument("--conv", metavar="NAME", help="of a network by name: the method of its convolutions [its own]")
     parser.add_argument("--classes", type=int, metavar="N", help="of a network by name: class scores [the published]")
     parser.add_argument("--channels", type=int, metavar="N", help="channels of the image [the run's, or 3]")
-    parser.add_argument("--size", type=int, metavar="N", help="height and width to check on [the run's, or 224]")
-    parser.add_argument("--fixed-size", action="store_true", help="images of --size alone")
-    parser.add_argument("--tolerance", type=float, default=1e-4, metavar="X", help="largest relative difference [1e-4]")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--size", type=int, metavar="N", help="height and width to compare on [the run's, or 224]")
+    parser.add_argument("--fixed-size", action="store_true", help="the file takes images of --size alone")
+    parser.add_argument(
+        "--opset", type=int, metavar="N", help="version of ONNX's operators, for older runtimes [the exporter's choice]"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-4,
+        metavar="X",
+        help="accepted difference, as a share of the largest output [1e-4]",
+    )
+    parser.add_argument("--json", action="store_true", help="print what was written and compared as JSON")
     options = parser.parse_args(argv)
     for name in ("channels", "size"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
@@ -56,6 +69,7 @@ def run(argv: list[str]) -> int:
         mean=mean,
         std=std,
         free_size=not options.fixed_size,
+        opset=options.opset,
         tolerance=options.tolerance,
     )
     sys.stdout.write((json.dumps(_facts(written), indent=2) if options.json else str(written)) + "\n")

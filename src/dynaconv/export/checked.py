@@ -13,7 +13,7 @@ from dynaconv.convert.outputs import Difference, difference, output_tensors
 from dynaconv.errors import ExportError, MissingExtraError
 from dynaconv.export.reason import reason
 
-__all__ = ["Check", "check_onnx", "shapes_to_check"]
+__all__ = ["Check", "check_onnx", "onnxruntime_package", "shapes_to_check"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def check_onnx(model: nn.Module, content: bytes, shapes: Sequence[tuple[int, ...
         ExportError: onnxruntime cannot run the file, or its output differs by more.
         MissingExtraError: onnxruntime is not installed.
     """
-    runtime = _onnxruntime()
+    runtime = onnxruntime_package()
     try:
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except Exception as error:
@@ -75,7 +75,12 @@ def check_onnx(model: nn.Module, content: bytes, shapes: Sequence[tuple[int, ...
     return checks
 
 
-def _onnxruntime() -> ModuleType:
+def onnxruntime_package() -> ModuleType:
+    """The package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:

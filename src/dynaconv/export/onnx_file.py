@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dynaconv.atomic import write_bytes
 from dynaconv.errors import ArgumentError, ExportError
-from dynaconv.export.checked import Check, check_onnx, shapes_to_check
+from dynaconv.export.checked import Check, check_onnx, onnxruntime_package, shapes_to_check
 from dynaconv.export.onnx_graph import onnx_content
 from dynaconv.export.program import export_program, for_export
 from dynaconv.layers.registry import CONVS
@@ -94,6 +94,8 @@ def export_onnx(
     if not batches or min(batches) < 1:
         raise ArgumentError("batches", tuple(batches), "at least one batch size, each at least 1")
     plain, ready = for_export(model, example)
+    # What will be needed in the end is asked for at the start.
+    onnxruntime_package()
     kept = {**_described(plain, ready, labels, mean, std), **(metadata or {})}
     content = onnx_content(export_program(plain, ready, free_size=free_size), kept, opset=opset)
     if len(content) >= _MOST_BYTES:

@@ -103,7 +103,15 @@ def _gradients(algorithm: DenseAlgorithm) -> Callable[..., tuple[Tensor | None, 
 
 
 REGISTRY = Registry(
-    Algorithm("native", dense.forward, _gradients(dense), _native_cost, _native_backward_cost, _native_why_not, channels_last=True),
+    Algorithm(
+        "native",
+        dense.forward,
+        _gradients(dense),
+        _native_cost,
+        _native_backward_cost,
+        _native_why_not,
+        channels_last=True,
+    ),
     Algorithm("per_sample", per_sample.forward, _gradients(per_sample), _per_sample_cost, _backward(_per_sample_cost)),
     Algorithm("patches", patches.forward, _gradients(patches), _patches_cost, _backward(_patches_cost)),
     Algorithm("grouped", grouped.forward, _gradients(grouped), _grouped_cost, _backward(_grouped_cost)),

@@ -100,7 +100,9 @@ def _fused_backward_cost(problem: Problem) -> Cost:
 
 
 REGISTRY = Registry(
-    Algorithm("native", fused.forward, fused.backward, _fused_cost, _fused_backward_cost, fused.why_not, channels_last=True),
+    Algorithm(
+        "native", fused.forward, fused.backward, _fused_cost, _fused_backward_cost, fused.why_not, channels_last=True
+    ),
     Algorithm("unfold", _UNFOLD.forward, _UNFOLD.backward, _unfold_cost, _backward(_unfold_cost)),
     Algorithm("shifts", _SHIFTS.forward, _SHIFTS.backward, _shifts_cost, _backward(_shifts_cost)),
     Algorithm(
