@@ -57,6 +57,16 @@ def test_gradients(case: LayerCase) -> None:
     assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *layer.parameters()), fast_mode=True)
 
 
+@one_of_a_kind
+def test_a_gradient_with_a_graph_is_the_same(case: LayerCase) -> None:
+    layer, x = case.make().eval(), case.image(2).requires_grad_()
+    upstream = torch.randn_like(layer(x))
+    leaves = [x, *layer.parameters()]
+    expected = torch.autograd.grad(layer(x), leaves, upstream)
+    for ours, other in zip(torch.autograd.grad(layer(x), leaves, upstream, create_graph=True), expected, strict=True):
+        torch.testing.assert_close(ours, other)
+
+
 @with_one_kernel_a_sample
 def test_constant_coefficients_are_a_static_convolution(case: LayerCase) -> None:
     layer, x = case.make().eval(), case.image()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from support.made_up_weights import numbers, recorded
 from torch import Tensor, nn
 
 from dynaconv import explain, ops
+from dynaconv.coefficients import BranchNorm
 from dynaconv.convert.checkpoints import load_published
 from dynaconv.errors import ArgumentError, CheckpointError
-from dynaconv.layers import RFAConv2d, RFCAConv2d, RFCBAMConv2d, create_conv
+from dynaconv.layers import DynamicConv, RFAConv2d, RFCAConv2d, RFCBAMConv2d, create_conv
 from dynaconv.layers.receptive_field import ReceptiveFieldConv2d
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "rfaconv"
@@ -110,6 +113,56 @@ def test_the_kernel_lies_on_the_field() -> None:
     assert kernel.dense().shape == (2, 6, 4 * 9, 1, 1, 7, 6)
     torch.testing.assert_close(ops.conv(field, kernel, spec), layer(x))
     assert "tapwise_conv: x 2×36×7×6, 36→6, kernel 1×1" in explain(layer, x)
+
+
+@pytest.mark.parametrize("method", LAYERS)
+@pytest.mark.parametrize("norm", ["batch", None])
+@pytest.mark.parametrize(("mode", "momentum"), [("training", 0.1), ("training", None), ("evaluation", 0.1)])
+def test_without_the_field_nothing_is_different(
+    method: str, norm: BranchNorm, mode: str, momentum: float | None
+) -> None:
+    layer = LAYERS[method](4, 6, 3, 2, 1, norm=norm).double().train(mode == "training")
+    if norm is not None:
+        layer.field_norm.momentum = momentum
+        layer.field_norm.running_mean.normal_()
+        nn.init.normal_(layer.field_norm.weight)
+    plain, x = copy.deepcopy(layer), numbers("x", (3, 4, 9, 7)).requires_grad_()
+    for _ in range(2):
+        y, expected = layer(x), DynamicConv.convolve(plain, x)
+    torch.testing.assert_close(y, expected)
+    upstream = numbers("upstream", tuple(y.shape))
+    ours = torch.autograd.grad(y, [x, *layer.parameters()], upstream)
+    for found, wanted in zip(ours, torch.autograd.grad(expected, [x, *plain.parameters()], upstream), strict=True):
+        torch.testing.assert_close(found, wanted)
+    for (name, found), wanted in zip(layer.named_buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(found, wanted, msg=name)
+
+
+@pytest.mark.parametrize("method", LAYERS)
+def test_a_compiled_training_step(method: str) -> None:
+    layer, x = LAYERS[method](4, 6, 3, padding=1).train(), torch.randn(3, 4, 6, 5)
+    plain = copy.deepcopy(layer)
+    torch.compiler.reset()
+    step: Callable[[Tensor], Tensor] = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    step(x).square().sum().backward()
+    plain(x).square().sum().backward()
+    for found, wanted in zip(layer.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(found.grad, wanted.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(layer.field_norm.running_var, plain.field_norm.running_var)
+
+
+@pytest.mark.parametrize("method", LAYERS)
+def test_nothing_the_size_of_the_field_is_kept_for_the_backward_pass(method: str) -> None:
+    layer, x = LAYERS[method](8, 8, 3, padding=1).train(), torch.randn(4, 8, 12, 12)
+    saved: list[int] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        saved.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        layer(x)
+    assert max(saved) < 9 * x.numel() / 2
 
 
 def test_other_forms_of_their_layers_are_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dynaconv.coefficients.norm import move_running
 from dynaconv.errors import ArgumentError
 
 __all__ = ["MapAffine"]
@@ -94,11 +95,7 @@ class MapAffine(nn.Module):
         if count <= 1:
             return self.running_mean[None], self.running_var[None]
         variance, mean = torch.var_mean(values, dim=(0, 2), correction=0)
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.MOMENTUM)
-            unbiased = (variance * (count / (count - 1))).to(self.running_var.dtype)
-            self.running_var.lerp_(unbiased, self.MOMENTUM)
+        move_running(self, mean, variance, count, self.MOMENTUM)
         return mean[None], variance[None]
 
     def extra_repr(self) -> str:

@@ -1,10 +1,17 @@
 """Attention on receptive fields: an amount for every tap of every channel at every position.
 
-A field is `(B, C, T, H, W)`: T = kh·kw features of every channel at every position. Re-arranged, it is a map of
-`kh·H` by `kw·W` pixels on which the T features of a position stand side by side.
+A field is `(B, C, kh, kw, H, W)`: kh·kw features of every channel at every position. Re-arranged, it is a map of
+`kh·H` by `kw·W` pixels on which the features of a position stand side by side.
+
+An attention comes as two factors of such a shape, where any dimension may be one: the amounts are their product, or its
+softmax over the taps. So nothing as large as a field is made here; what an attention reads of the field is `pooled`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,36 +22,41 @@ from dynaconv.coefficients.position_norm import position_norm
 __all__ = ["CBAMFieldAttention", "CoordinateFieldAttention", "SoftmaxFieldAttention"]
 
 
+Factors = tuple[Tensor, Tensor]
+
+
 class SoftmaxFieldAttention(nn.Module):
     """`a_{c,t,p} = softmax_t(v_{c,t} x̄_{c,p})` with x̄ the average under the kernel.
 
     Args:
         channels: C.
-        taps: T.
+        kernel_size: `(kh, kw)`.
         device: where the parameters live.
         dtype: their type.
 
     Source: Zhang et al., RFAConv, 2304.03198; Liuchen1997/RFAConv.
     """
 
+    softmax = True
+    pools: ClassVar[Literal["channels", "lines"] | None] = None
+
     def __init__(
         self,
         channels: int,
-        taps: int,
+        kernel_size: tuple[int, ...],
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, taps, device=device, dtype=dtype))
+        self.kernel_size = kernel_size
+        self.weight = nn.Parameter(torch.empty(channels, prod(kernel_size), device=device, dtype=dtype))
         # A 1×1 convolution of one channel at a time: nn.Conv2d's own start.
         nn.init.uniform_(self.weight, -1, 1)
 
-    def forward(self, average: Tensor) -> Tensor:
-        """`average: (B, C, H, W)` → `(B, C, T, H, W)`, T amounts that sum to one."""
-        # A product of matrices, whose gradients need no map of T times the size.
-        scores = _wide(self.weight).unsqueeze(2) @ _wide(average).flatten(2).unsqueeze(2)
-        amounts: Tensor = _wide(scores).softmax(2).to(average.dtype).unflatten(3, average.shape[2:])
-        return amounts
+    def forward(self, average: Tensor) -> Factors:
+        """`average: (B, C, H, W)` → `(1, C, kh, kw, 1, 1)` and `(B, C, 1, 1, H, W)`."""
+        of_tap = _wide(self.weight).unflatten(1, self.kernel_size)
+        return of_tap[None, ..., None, None], _wide(average)[:, :, None, None]
 
 
 class CBAMFieldAttention(nn.Module):
@@ -60,6 +72,9 @@ class CBAMFieldAttention(nn.Module):
     Source: Zhang et al., RFAConv, 2304.03198; Liuchen1997/RFAConv.
     """
 
+    softmax = False
+    pools: ClassVar[Literal["channels", "lines"] | None] = "channels"
+
     def __init__(
         self,
         channels: int,
@@ -74,17 +89,22 @@ class CBAMFieldAttention(nn.Module):
         self.fc2 = nn.Linear(hidden, channels, bias=False, device=device, dtype=dtype)
         self.conv = nn.Conv2d(2, 1, 3, padding=1, bias=False, device=device, dtype=dtype)
 
-    def forward(self, average: Tensor, field: Tensor) -> Tensor:
-        """`average: (B, C)`, `field: (B, C, T, H, W)` → `(B, C, T, H, W)`, between 0 and 1."""
+    def forward(self, average: Tensor, pooled: Tensor) -> Factors:
+        """The gates of channels and those of taps and positions, all between 0 and 1.
+
+        Args:
+            average: `(B, C)`.
+            pooled: `(B, 2, kh, kw, H, W)`.
+
+        Returns:
+            `(B, C, 1, 1, 1, 1)` and `(B, 1, kh, kw, H, W)`.
+        """
         of_channel = _wide(self.fc2(self.fc1(average).relu())).sigmoid()
-        pooled = torch.stack([field.amax(1), field.mean(1)], dim=1)
-        (height, width), size = self.kernel_size, field.shape[3:]
-        side_by_side = pooled.unflatten(2, (height, width)).permute(0, 1, 4, 2, 5, 3)
-        scores = _wide(self.conv(side_by_side.flatten(4).flatten(2, 3)))
+        (height, width), size = self.kernel_size, pooled.shape[4:]
+        side_by_side = pooled.permute(0, 1, 4, 2, 5, 3).flatten(4).flatten(2, 3)
+        scores = _wide(self.conv(side_by_side.to(self.conv.weight.dtype)))
         of_tap = scores.sigmoid().unflatten(3, (size[1], width)).unflatten(2, (size[0], height))
-        # A product of matrices, whose gradients need no other field.
-        amounts: Tensor = of_channel.unsqueeze(2) @ of_tap.permute(0, 1, 3, 5, 2, 4).flatten(2)
-        return amounts.to(field.dtype).reshape(field.shape)
+        return of_channel[..., None, None, None, None], of_tap.permute(0, 1, 3, 5, 2, 4)
 
 
 class CoordinateFieldAttention(nn.Module):
@@ -103,6 +123,9 @@ class CoordinateFieldAttention(nn.Module):
     Source: Zhang et al., RFAConv, 2304.03198; Hou, Zhou, Feng, Coordinate Attention, 2103.02907; Liuchen1997/RFAConv.
     """
 
+    softmax = False
+    pools: ClassVar[Literal["channels", "lines"] | None] = "lines"
+
     def __init__(
         self,
         channels: int,
@@ -119,19 +142,22 @@ class CoordinateFieldAttention(nn.Module):
         self.rows = nn.Conv1d(hidden, channels, 1, device=device, dtype=dtype)
         self.columns = nn.Conv1d(hidden, channels, 1, device=device, dtype=dtype)
 
-    def forward(self, field: Tensor) -> Tensor:
-        """`field: (B, C, T, H, W)` → the same shape, between 0 and 1."""
-        (height, width), size = self.kernel_size, field.shape[3:]
-        parts = field.unflatten(2, (height, width))
+    def forward(self, pooled: Tensor, size: Sequence[int]) -> Factors:
+        """The gates of rows and those of columns, between 0 and 1.
+
+        Args:
+            pooled: `(B, C, kh·H + kw·W)`.
+            size: `(H, W)`.
+
+        Returns:
+            `(B, C, kh, 1, H, 1)` and `(B, C, 1, kw, 1, W)`.
+        """
+        height, width = self.kernel_size
         # Nothing below depends on the order of rows and columns.
-        rows, columns = parts.mean((3, 5)).flatten(2), parts.mean((2, 4)).flatten(2)
-        hidden = nn.functional.hardswish(self.norm(self.reduce(torch.cat([rows, columns], dim=2))))
-        of_row = _wide(self.rows(hidden[..., : rows.shape[2]])).sigmoid()
-        of_column = _wide(self.columns(hidden[..., rows.shape[2] :])).sigmoid()
-        by_row = of_row.unflatten(2, (height, 1, size[0], 1))
-        amounts = by_row * of_column.unflatten(2, (1, width, 1, size[1]))
-        taps: Tensor = amounts.flatten(2, 3).to(field.dtype)
-        return taps
+        hidden = nn.functional.hardswish(self.norm(self.reduce(pooled.to(self.reduce.weight.dtype))))
+        rows, columns = hidden.split([height * size[0], width * size[1]], dim=2)
+        of_row, of_column = _wide(self.rows(rows)).sigmoid(), _wide(self.columns(columns)).sigmoid()
+        return of_row.unflatten(2, (height, 1, size[0], 1)), of_column.unflatten(2, (1, width, 1, size[1]))
 
 
 def _wide(values: Tensor) -> Tensor:

@@ -91,6 +91,10 @@ class DynamicConv(nn.Module, ABC):
         Raises:
             ArgumentError: `x` does not fit; ShapeError for its rank and channels.
         """
+        return self.convolve(x)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The forward pass: the operands, convolved, unless a method has a way that writes less out."""
         return ops.conv(*self.operands(x))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from dynaconv import ops
-from dynaconv.coefficients import BranchNorm, position_norm
+from dynaconv.coefficients import (
+    BranchBatchNorm,
+    BranchNorm,
+    CBAMFieldAttention,
+    CoordinateFieldAttention,
+    SoftmaxFieldAttention,
+    position_norm,
+)
 from dynaconv.kernels import Kernel, StaticKernel, TapwiseKernel
 from dynaconv.layers.base import DynamicConv, Init, check_init
+from dynaconv.ops import receptive_field
 from dynaconv.ops.checks import check_input
-from dynaconv.spec import ConvSpec
+from dynaconv.ops.exported import is_exporting
+from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["ReceptiveFieldConv2d"]
 
@@ -26,25 +37,44 @@ class ReceptiveFieldConv2d(DynamicConv):
     kernel's size; that is the same sum, and nothing is re-arranged here.
 
     So `kernel(x)` is a kernel on the field `(B, C·T, *S_out)`, not on x: taps `(B, C·T, 1, *S_out)` on a weight
-    `(O, C/groups·T, 1, 1)`. `operands(x)` returns the field with it.
+    `(O, C/groups·T, 1, 1)`. `operands(x)` returns the field with it. The forward pass on a CPU makes neither: the field
+    is T times the input's size, and moving it costs more than making it again, a few samples at a time.
 
     Args:
-        spec: the geometry of a convolution of x, in two dimensions.
-        bias: as in `nn.Conv2d`.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype:
+            as in `nn.Conv2d`.
         norm: of the field, `"batch"` as published, `"layer"` or `None`.
-        device: where the parameters live.
-        dtype: their type.
     """
+
+    attention: SoftmaxFieldAttention | CBAMFieldAttention | CoordinateFieldAttention
 
     def __init__(
         self,
-        spec: ConvSpec,
-        *,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints,
+        padding: Padding,
+        dilation: Ints,
+        groups: int,
         bias: bool,
+        padding_mode: PaddingMode,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+        *,
         norm: BranchNorm,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
     ) -> None:
+        spec = ConvSpec.parse(
+            in_channels,
+            out_channels,
+            kernel_size,
+            dims=2,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            padding_mode=padding_mode,
+        )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
         features = spec.in_channels * spec.taps
         self.of_field = replace(spec, out_channels=features, groups=spec.in_channels)
@@ -54,8 +84,8 @@ class ReceptiveFieldConv2d(DynamicConv):
         self.weight = nn.Parameter(torch.empty(spec.weight_shape, device=device, dtype=dtype))
 
     @abstractmethod
-    def attend(self, x: Tensor, field: Tensor) -> Tensor:
-        """The amounts `(B, C, T, *S_out)` for the features `(B, C, T, *S_out)`."""
+    def factors(self, x: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The two factors of the attention on `x: (B, C, *S)`, from what its attention pools of the field."""
 
     def start(self, init: Init, amount: float) -> None:
         """Initialise what is here.
@@ -81,6 +111,14 @@ class ReceptiveFieldConv2d(DynamicConv):
         field: Tensor = self.field_norm(made).relu_().unflatten(1, (self.spec.in_channels, self.spec.taps))
         return field
 
+    def attend(self, x: Tensor, field: Tensor) -> Tensor:
+        """The amounts `(B, C, T, *S_out)` for the features `(B, C, T, *S_out)`."""
+        pools = self.attention.pools
+        laid_out = field.unflatten(2, self.spec.kernel_size)
+        pooled = None if pools is None else receptive_field.pool(laid_out, pools)
+        factors = self.factors(x, pooled)
+        return receptive_field.amounts(*factors, softmax=self.attention.softmax).to(field.dtype)
+
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"taps": (B, C, T, *S_out)}`."""
         return {"taps": self.attend(x, self.field(x))}
@@ -95,3 +133,27 @@ class ReceptiveFieldConv2d(DynamicConv):
         check_input(x, self.spec)
         field = self.field(x)
         return field.flatten(1, 2), self.assemble({"taps": self.attend(x, field)}), self.on_field
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The same without the field, where its normalisation is an affine map."""
+        affine = isinstance(self.field_norm, BranchBatchNorm | nn.Identity)
+        if not affine or x.device.type != "cpu" or is_exporting("auto"):
+            return super().convolve(x)
+        check_input(x, self.spec)
+        made_by = self._normalised(x)
+        pools = self.attention.pools
+        pooled = None if pools is None else receptive_field.field_pool(x, *made_by, self.of_field, pools)
+        factors, softmax = self.factors(x, pooled), self.attention.softmax
+        return receptive_field.weighted_field_conv(
+            x, *made_by, factors, self.weight, self.bias, self.spec, softmax=softmax
+        )
+
+    def _normalised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The field's kernels `(C·T, 1, *k)` with its normalisation taken in, and what is then added, `(C·T,)`."""
+        weight, norm = self.field_weight, self.field_norm
+        if not isinstance(norm, BranchBatchNorm):
+            return weight, weight.new_zeros(len(weight))
+        count = x.shape[0] * prod(self.spec.output_size(x.shape[2:]))
+        statistics = partial(receptive_field.field_statistics, x, weight, self.of_field)
+        scale, shift = norm.as_affine(count, statistics)
+        return weight * scale[:, None, None, None], shift

@@ -18,7 +18,7 @@ from dynaconv.context import global_average
 from dynaconv.kernels import StaticKernel
 from dynaconv.layers.base import Init, check_size
 from dynaconv.layers.receptive_field import ReceptiveFieldConv2d
-from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
+from dynaconv.spec import Ints, Padding, PaddingMode
 
 __all__ = ["RFAConv2d", "RFCAConv2d", "RFCBAMConv2d"]
 
@@ -47,6 +47,8 @@ class RFAConv2d(ReceptiveFieldConv2d):
         (torch.Size([2, 32, 8, 6]), torch.Size([2, 16, 9, 8, 6]))
     """
 
+    attention: SoftmaxFieldAttention
+
     def __init__(
         self,
         in_channels: int,
@@ -64,30 +66,20 @@ class RFAConv2d(ReceptiveFieldConv2d):
         norm: BranchNorm = "batch",
         init: Init = "scaled",
     ) -> None:
-        spec = ConvSpec.parse(
-            in_channels,
-            out_channels,
-            kernel_size,
-            dims=2,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            padding_mode=padding_mode,
-        )
-        super().__init__(spec, bias=bias, norm=norm, device=device, dtype=dtype)
-        self.attention = SoftmaxFieldAttention(in_channels, spec.taps, device, dtype)
-        self.start(init, amount=1 / spec.taps)
+        geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        super().__init__(*geometry, bias, padding_mode, device, dtype, norm=norm)
+        self.attention = SoftmaxFieldAttention(in_channels, self.spec.kernel_size, device, dtype)
+        self.start(init, amount=1 / self.spec.taps)
         if init == "published":
-            nn.init.normal_(self.attention.weight, std=(2 / (in_channels * spec.taps)) ** 0.5)
+            nn.init.normal_(self.attention.weight, std=(2 / (in_channels * self.spec.taps)) ** 0.5)
 
-    def attend(self, x: Tensor, field: Tensor) -> Tensor:
-        """A softmax over the taps, from the averages under the kernel."""
+    def factors(self, x: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the softmax over the taps is taken of, from the averages under the kernel."""
         channels = self.spec.in_channels
         equal = x.new_full((channels, 1, *self.spec.kernel_size), 1 / self.spec.taps)
         alone = replace(self.spec, out_channels=channels, groups=channels)
-        amounts: Tensor = self.attention(ops.conv(x, StaticKernel(equal), alone))
-        return amounts
+        factors: tuple[Tensor, Tensor] = self.attention(ops.conv(x, StaticKernel(equal), alone))
+        return factors
 
 
 class RFCBAMConv2d(ReceptiveFieldConv2d):
@@ -117,6 +109,8 @@ class RFCBAMConv2d(ReceptiveFieldConv2d):
         (torch.Size([2, 32, 8, 6]), torch.Size([2, 16, 9, 8, 6]))
     """
 
+    attention: CBAMFieldAttention
+
     def __init__(
         self,
         in_channels: int,
@@ -135,29 +129,19 @@ class RFCBAMConv2d(ReceptiveFieldConv2d):
         norm: BranchNorm = "batch",
         init: Init = "scaled",
     ) -> None:
-        spec = ConvSpec.parse(
-            in_channels,
-            out_channels,
-            kernel_size,
-            dims=2,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            padding_mode=padding_mode,
-        )
-        super().__init__(spec, bias=bias, norm=norm, device=device, dtype=dtype)
+        geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        super().__init__(*geometry, bias, padding_mode, device, dtype, norm=norm)
         hidden = check_size("hidden_dim", hidden_dim)
-        self.attention = CBAMFieldAttention(in_channels, spec.kernel_size, hidden, device, dtype)
+        self.attention = CBAMFieldAttention(in_channels, self.spec.kernel_size, hidden, device, dtype)
         # Two sigmoids of about zero.
         self.start(init, amount=1 / 4)
         if init == "published":
             nn.init.kaiming_normal_(self.attention.conv.weight, mode="fan_out", nonlinearity="relu")
 
-    def attend(self, x: Tensor, field: Tensor) -> Tensor:
-        """The gates' products, from the input's average and the field."""
-        amounts: Tensor = self.attention(global_average(x), field)
-        return amounts
+    def factors(self, x: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The gates, from the input's average and the field's extremes and means."""
+        factors: tuple[Tensor, Tensor] = self.attention(global_average(x), pooled)
+        return factors
 
 
 class RFCAConv2d(ReceptiveFieldConv2d):
@@ -186,6 +170,8 @@ class RFCAConv2d(ReceptiveFieldConv2d):
         (torch.Size([2, 32, 8, 6]), torch.Size([2, 16, 9, 8, 6]))
     """
 
+    attention: CoordinateFieldAttention
+
     def __init__(
         self,
         in_channels: int,
@@ -205,27 +191,17 @@ class RFCAConv2d(ReceptiveFieldConv2d):
         norm: BranchNorm = "batch",
         init: Init = "scaled",
     ) -> None:
-        spec = ConvSpec.parse(
-            in_channels,
-            out_channels,
-            kernel_size,
-            dims=2,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            padding_mode=padding_mode,
-        )
-        super().__init__(spec, bias=bias, norm=norm, device=device, dtype=dtype)
+        geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        super().__init__(*geometry, bias, padding_mode, device, dtype, norm=norm)
         hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
-        self.attention = CoordinateFieldAttention(in_channels, spec.kernel_size, hidden, norm, device, dtype)
+        self.attention = CoordinateFieldAttention(in_channels, self.spec.kernel_size, hidden, norm, device, dtype)
         # Two sigmoids of about zero.
         self.start(init, amount=1 / 4)
         if init == "published":
             for part in (self.attention.reduce, self.attention.rows, self.attention.columns):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
-    def attend(self, x: Tensor, field: Tensor) -> Tensor:
-        """The gates' products, from the field."""
-        amounts: Tensor = self.attention(field)
-        return amounts
+    def factors(self, x: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The gates, from the means of the field's rows and columns."""
+        factors: tuple[Tensor, Tensor] = self.attention(pooled, self.spec.output_size(x.shape[2:]))
+        return factors

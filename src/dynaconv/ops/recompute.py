@@ -48,10 +48,29 @@ class Operator(Protocol):
         """The output, in operations that autograd knows."""
 
 
-def recomputed(operator: Operator) -> Callable[..., Tensor]:
-    """The operator as a differentiable function `f(*tensors, spec, algorithm)`."""
-    forward, backward = _passes(operator)
+OutputShape = Callable[[Tensors, ConvSpec], Sequence[int]]
+
+
+def _map_shape(tensors: Tensors, spec: ConvSpec) -> Sequence[int]:
+    """A convolution's output, `(B, O, *S_out)`."""
+    x = tensors[0]
+    assert x is not None
+    return (x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+
+
+def recomputed(operator: Operator, output_shape: OutputShape = _map_shape) -> Callable[..., Tensor]:
+    """The operator as a differentiable function `f(*tensors, spec, algorithm)`.
+
+    Args:
+        operator: its passes and its formula.
+        output_shape: the output's shape, from the tensors and the geometry.
+    """
+    forward, backward = _passes(operator, output_shape)
     count = len(operator.TENSORS)
+
+    def again(*arguments: Any) -> list[Tensor | None]:
+        # A compiler that traces the class below takes in functions, not every operator.
+        return _differentiable_gradients(operator, *arguments)
 
     class Recomputed(torch.autograd.Function):
         @staticmethod
@@ -68,7 +87,7 @@ def recomputed(operator: Operator) -> Callable[..., Tensor]:
             tensors, wanted = ctx.saved_tensors, list(ctx.needs_input_grad[:count])
             found: Sequence[Tensor | None]
             if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-                found = _differentiable_gradients(operator, gradient, tensors, ctx.geometry, wanted)
+                found = again(gradient, tensors, ctx.geometry, wanted)
             else:
                 found = backward(gradient, *tensors, ctx.geometry, ctx.algorithm, wanted)
             return (*(g if w else None for g, w in zip(found, wanted, strict=True)), None, None)
@@ -114,8 +133,10 @@ def _differentiable_gradients(
     operator: Operator, gradient: Tensor, tensors: Tensors, numbers: Sequence[int], wanted: list[bool]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by autograd through the formula."""
-    y = operator.formula(tensors, _spec(operator, tensors, numbers))
-    leaves = [t for t, w in zip(tensors, wanted, strict=True) if w and t is not None]
+    # Aliases: one tensor may have been made from another, as taps from the input, and each gradient is its own alone.
+    parts = [None if t is None else t.view_as(t) for t in tensors]
+    y = operator.formula(parts, _spec(operator, parts, numbers))
+    leaves = [t for t, w in zip(parts, wanted, strict=True) if w and t is not None]
     found = iter(torch.autograd.grad(y, leaves, gradient, create_graph=True, allow_unused=True, materialize_grads=True))
     return [next(found) if w else None for w in wanted]
 
@@ -124,7 +145,7 @@ Forward = Callable[..., Tensor]
 Backward = Callable[..., list[Tensor]]
 
 
-def _passes(operator: Operator) -> tuple[Forward, Backward]:
+def _passes(operator: Operator, output_shape: OutputShape) -> tuple[Forward, Backward]:
     """The forward and the backward pass; opaque to a compiler, plain functions otherwise."""
 
     def forward(*arguments: Any) -> Tensor:
@@ -141,11 +162,13 @@ def _passes(operator: Operator) -> tuple[Forward, Backward]:
         # The library operator's bookkeeping costs more than a small convolution: only a compiler pays for it.
         return lambda *arguments: (opaque if torch.compiler.is_compiling() else plain)(*arguments)
 
-    opaque_forward, opaque_backward = _library_operators(operator, forward, backward)
+    opaque_forward, opaque_backward = _library_operators(operator, output_shape, forward, backward)
     return run(forward, opaque_forward), run(backward, opaque_backward)
 
 
-def _library_operators(operator: Operator, forward: Forward, backward: Backward) -> tuple[Forward, Backward]:
+def _library_operators(
+    operator: Operator, output_shape: OutputShape, forward: Forward, backward: Backward
+) -> tuple[Forward, Backward]:
     """Both passes as library operators, which give what they announce in the layout that they announce."""
     count = len(operator.TENSORS)
 
@@ -160,8 +183,8 @@ def _library_operators(operator: Operator, forward: Forward, backward: Backward)
 
     def shape_of_output(*arguments: Any) -> Tensor:
         *tensors, numbers, _ = arguments
-        x, spec = tensors[0], _spec(operator, tensors, numbers)
-        shape = (x.shape[0], spec.out_channels, *spec.output_size(x.shape[2:]))
+        x = tensors[0]
+        shape = tuple(output_shape(tensors, _spec(operator, tensors, numbers)))
         return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_memory_format(x))
 
     def shapes_of_gradients(gradient: Tensor, *arguments: Any) -> list[Tensor]:

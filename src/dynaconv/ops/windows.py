@@ -10,7 +10,7 @@ from torch import Tensor
 from dynaconv.ops.static_conv import pad
 from dynaconv.spec import ConvSpec
 
-__all__ = ["add_windows", "at_tap", "windows"]
+__all__ = ["add_to_padded", "add_windows", "at_tap", "inner", "windows"]
 
 
 def windows(x: Tensor, spec: ConvSpec) -> Tensor:
@@ -49,11 +49,26 @@ def add_windows(values: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
         return values.reshape(batch, channels, *size)
     padded = [n + before + after for n, (before, after) in zip(size, spec.pads, strict=True)]
     total = values.new_zeros(batch, channels, *padded)
-    out_size = spec.output_size(size)
+    add_to_padded(total, values, spec)
+    return inner(total, size, spec)
+
+
+def add_to_padded(total: Tensor, values: Tensor, spec: ConvSpec) -> None:
+    """Add every value to the pixel that its tap stands on.
+
+    Args:
+        total: `(B, I, *S)` with the spec's padding.
+        values: `(B, I, *k, *S_out)`.
+        spec: the geometry.
+    """
     for place in product(*(range(k) for k in spec.kernel_size)):
         window: list[slice] = [slice(None), slice(None)]
-        for offset, d, s, n in zip(place, spec.dilation, spec.stride, out_size, strict=True):
+        for offset, d, s, n in zip(place, spec.dilation, spec.stride, values.shape[2 + spec.dims :], strict=True):
             window.append(slice(offset * d, offset * d + (n - 1) * s + 1, s))
         total[tuple(window)] += at_tap(values, place)
-    inner = [slice(before, before + n) for n, (before, _) in zip(size, spec.pads, strict=True)]
-    return total[(slice(None), slice(None), *inner)]
+
+
+def inner(padded: Tensor, size: Sequence[int], spec: ConvSpec) -> Tensor:
+    """`(B, I, *S)` without the spec's padding; a view."""
+    window = [slice(before, before + n) for n, (before, _) in zip(size, spec.pads, strict=True)]
+    return padded[(slice(None), slice(None), *window)]
