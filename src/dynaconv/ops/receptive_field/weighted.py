@@ -77,10 +77,10 @@ class WeightedField:
         p = _parts(tensors)
         fields, rows = _fields(p, spec), _rows(p.weight, spec)
         to_rows, to_left, to_right = torch.zeros_like(rows), torch.zeros_like(p.left), torch.zeros_like(p.right)
-        buffers = [fields.blocks.buffer(spec.taps) for _ in range(2)]
+        buffers = [fields.blocks.buffer(spec.taps) for _ in range(3)]
         out = p.x.new_empty(spec.out_channels * fields.blocks.columns)
         for samples, features in fields:
-            attention, one = (cut(buffer, *features.shape) for buffer in buffers)
+            attention, one, other = (cut(buffer, *features.shape) for buffer in buffers)
             self._attend(p, samples, attention, one)
             upstream = cut(out, *rows.shape[:2], features.shape[2])
             found = gradient[samples].transpose(0, 1)
@@ -90,7 +90,7 @@ class WeightedField:
             to_weighted = grouped_product(rows.transpose(1, 2), upstream).view(features.shape)
             if wanted[3] or wanted[4]:
                 torch.mul(to_weighted, features, out=one)
-                self._to_factors(p, (to_left, to_right), samples, attention, one)
+                self._to_factors(p, (to_left, to_right), samples, attention, one, other)
             fields.lead_back(samples, features, to_weighted.mul_(attention))
         every = (*fields.gradients(), to_left, to_right, to_rows.view(p.weight.shape))
         return [g if w else None for g, w in zip(every, wanted, strict=True)]
@@ -112,7 +112,13 @@ class WeightedField:
             torch.softmax(product, 1, out=attention)
 
     def _to_factors(
-        self, p: _Parts, totals: tuple[Tensor, Tensor], samples: slice, attention: Tensor, gradient: Tensor
+        self,
+        p: _Parts,
+        totals: tuple[Tensor, Tensor],
+        samples: slice,
+        attention: Tensor,
+        gradient: Tensor,
+        scratch: Tensor,
     ) -> None:
         """Add up the factors' gradients from that of the attention, which is overwritten."""
         left, right = block_of(p.left, samples), block_of(p.right, samples)
@@ -120,7 +126,7 @@ class WeightedField:
             gradient.mul_(attention)
             gradient.addcmul_(attention, gradient.sum(1, keepdim=True), value=-1)
         laid_out = gradient.view(torch.broadcast_shapes(left.shape, right.shape))
-        add_to_factor(totals[0], samples, laid_out * right)
+        add_to_factor(totals[0], samples, torch.mul(laid_out, right, out=scratch.view(laid_out.shape)))
         add_to_factor(totals[1], samples, laid_out.mul_(left))
 
 
