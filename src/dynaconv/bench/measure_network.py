@@ -110,7 +110,7 @@ def check_layers(model: nn.Module, x: Tensor, *, grouped: bool = True) -> None:
         model.eval()(x)
         for handle in handles:
             handle.remove()
-        kernels = {key: layer.kernel(given) for key, (_, layer, given) in inputs.items()}
-    for (spec, _), (name, _, given) in inputs.items():
+        operands = {key: layer.operands(given) for key, (_, layer, given) in inputs.items()}
+    for key, (name, _, _) in inputs.items():
         forms: dict[str, Conv] = {name: ops.conv, **({f"{name} in grouped form": plain_conv} if grouped else {})}
-        check_equality(forms, given, kernels[spec, given.shape], spec)
+        check_equality(forms, *operands[key])
