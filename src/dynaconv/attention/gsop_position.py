@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dynaconv.attention.base import AttentionBlock, check_count, gate_of
@@ -74,7 +75,8 @@ class GSoPPosition(AttentionBlock):
 
     def attend(self, x: Tensor) -> Tensor:
         """The map times its gates, negative values cut off."""
-        return (x * self.gate(x)).relu()
+        # A ReLU that keeps its input: residual blocks add to what they are given in place, which may not be kept.
+        return F.threshold(x * self.gate(x), 0, 0)
 
 
 def _published_covariance(x: Tensor) -> Tensor:

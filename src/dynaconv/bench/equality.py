@@ -29,8 +29,8 @@ _SHARED = ("bank", "bias_bank")
 class NotEqualError(DynaconvError):
     """Something that was to be timed differs from the reference."""
 
-    def __init__(self, form: str, what: str, error: float) -> None:
-        super().__init__(f"{form} differs from the reference in {what} by {error:.1e} (allowed: {TOLERANCE:.0e})")
+    def __init__(self, form: str, what: str, error: float, allowed: float = TOLERANCE) -> None:
+        super().__init__(f"{form} differs from the reference in {what} by {error:.1e} (allowed: {allowed:.0e})")
         self.form = form
         self.what = what
         self.error = error
@@ -96,10 +96,10 @@ def upstream_of(y: Tensor) -> Tensor:
     return y + 0.5 * y.square().mean().sqrt() * noise
 
 
-def compare(form: str, what: str, found: Tensor, expected: Tensor) -> None:
-    """Raise `NotEqualError` unless two tensors agree in norm, up to `TOLERANCE`."""
+def compare(form: str, what: str, found: Tensor, expected: Tensor, allowed: float = TOLERANCE) -> None:
+    """Raise `NotEqualError` unless two tensors agree in norm, up to a share of it."""
     found, expected = found.detach().double(), expected.detach().double()
     error = float((found - expected).norm()) / max(float(expected.norm()), torch.finfo(torch.float32).tiny)
     # Written so that NaN fails.
-    if not error <= TOLERANCE:
-        raise NotEqualError(form, what, error)
+    if not error <= allowed:
+        raise NotEqualError(form, what, error, allowed)

@@ -18,6 +18,8 @@ from dynaconv.bench.published_forms import PublishedForm
 __all__ = ["BLOCK_FORMS", "BLOCK_PASSES", "BlockResult", "check_block", "kept_bytes", "measure_block"]
 
 BLOCK_FORMS: tuple[str, ...] = ("published", "ours")
+# Rounding moves some values of a large map across the zero of a ReLU, and their gradients appear or vanish.
+_ALLOWED = 5e-4
 BLOCK_PASSES: tuple[str, ...] = ("inference", "training")
 
 
@@ -93,10 +95,10 @@ def check_block(forms: Mapping[str, nn.Module], x: Tensor) -> None:
         for form, module in forms.items():
             # A copy: training moves running statistics.
             found, own = _run(copy.deepcopy(module).train(training), x)
-            compare(form, "the output", found, y)
+            compare(form, "the output", found, y, _ALLOWED)
             gradients = torch.autograd.grad(found, [*own.values()][: len(checked)], upstream.to(x.dtype))
             for name, gradient, right in zip(checked, gradients, expected, strict=True):
-                compare(form, f"the gradient of {name}", gradient, right)
+                compare(form, f"the gradient of {name}", gradient, right, _ALLOWED)
 
 
 def _run(module: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -36,7 +36,7 @@ _SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_k
 
 @dataclass(frozen=True)
 class Efforts:
-    """How long to measure networks, operators and blocks."""
+    """How long to measure networks, operators, and blocks, by themselves and in a network."""
 
     network: Effort = _NETWORK
     operator: Effort = _OPERATOR
@@ -92,7 +92,7 @@ def run_bench(
     autotune(False)
     try:
         tasks = [
-            *map(_network_task(efforts.network), networks),
+            *map(_network_task(efforts), networks),
             *map(_block_task(efforts.block), blocks),
             *map(_operator_task(efforts.operator), operators),
         ]
@@ -131,8 +131,12 @@ def _run(tasks: list[_Task], out: Path, efforts: Efforts, progress: Progress) ->
     return results
 
 
-def _network_task(effort: Effort) -> Callable[[NetworkCase], _Task]:
-    return lambda case: _Task(case.name, lambda: measure_network(case, effort), NetworkResult.from_plain)
+def _network_task(efforts: Efforts) -> Callable[[NetworkCase], _Task]:
+    def task(case: NetworkCase) -> _Task:
+        effort = efforts.block if case.method in ("block", "head") else efforts.network
+        return _Task(case.name, lambda: measure_network(case, effort), NetworkResult.from_plain)
+
+    return task
 
 
 def _block_task(effort: Effort) -> Callable[[BlockCase], _Task]:
