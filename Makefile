@@ -9,7 +9,7 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 EMULATOR := qemu-aarch64-static
 SELFCHECK := build/selfcheck
 
-.PHONY: setup browser demo bench test test-slow sanitize emulate check format docs-published docs-convert clean
+.PHONY: setup browser demo bench test test-slow sanitize emulate check format docs-published docs-convert docs-export clean
 
 setup: $(VENV)/.installed
 
@@ -30,6 +30,12 @@ bench: setup  ## times and memory against static networks and published code; BE
 
 docs-published: setup  ## docs/published.md from the published networks
 	$(BIN)/python -m dynaconv.models.published.page docs/published.md
+
+docs-convert: setup  ## the table of docs/convert.md
+	cd tests && ../$(BIN)/python -m support.conversion_table ../docs/convert.md
+
+docs-export: setup  ## the table of docs/export.md
+	cd tests && ../$(BIN)/python -m support.export_table ../docs/export.md
 
 test: setup browser  ## the test suite (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -n auto --dist loadfile
