@@ -210,3 +210,13 @@ def test_bad_input(variant: str) -> None:
 def test_bad_arguments(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         create_attention(name, **{"channels": 8, **options})
+
+
+@EACH
+def test_what_it_gives_may_be_changed_in_place(variant: str) -> None:
+    """Residual blocks add the shortcut in place."""
+    block, x = make(variant), torch.randn(2, 8, 5, 6, dtype=torch.float64, requires_grad=True)
+    expected = torch.autograd.grad((block(x) + x).square().sum(), x)
+    y = block(x)
+    y += x
+    torch.testing.assert_close(torch.autograd.grad(y.square().sum(), x), expected)
