@@ -112,9 +112,7 @@ def test_equation() -> None:
     layer, x = moved(FDConv2d(4, 6, 3, padding=1, num_kernels=5)), image()
     found, g = layer.coefficients(x), x.mean((2, 3))
     whole = torch.fft.irfft2(
-        torch.view_as_complex(layer.kernels.spectrum[0].detach())
-        * 4
-        * found["kernels"][1][layer.kernels.runs.T],
+        torch.view_as_complex(layer.kernels.spectrum[0].detach()) * 4 * found["kernels"][1][layer.kernels.runs.T],
         s=(18, 12),
     )
     weight = whole.reshape(6, 3, 4, 3).transpose(1, 2)

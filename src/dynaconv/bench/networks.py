@@ -99,10 +99,10 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     """What is measured.
 
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
-    machine; two of them in channels-last too; the most used one also at other batches and image sizes; a published network of every other method and of
-    the blocks and heads; the library's own networks as their authors trained them. At batch 128 the grouped form is
-    left out of training: its kernels alone exceed the memory of a desktop. At batch 1 training is left out: the
-    published attention of ODConv cannot take one sample.
+    machine; two of them in channels-last too; the most used one also at other batches and image sizes; a published
+    network of every other method and of the blocks and heads; the library's own networks as their authors trained
+    them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a desktop. At
+    batch 1 training is left out: the published attention of ODConv cannot take one sample.
 
     Args:
         quick: one of each kind only.

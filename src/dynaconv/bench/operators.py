@@ -91,7 +91,7 @@ def _mixture(spec: ConvSpec, batch: int, size: tuple[int, ...], experts: int, *,
     has = (spec.taps > 1, True, not spec.in_channels == spec.out_channels == spec.groups)
     wanted = experts <= 4 if scales is None else scales
     names = tuple(n for n, h in zip(("tap_scale", "in_scale", "out_scale"), has, strict=True) if h and wanted)
-    return Problem("mixture_conv", spec, batch, size, experts, names)
+    return Problem("mixture_conv", spec, batch, size, experts, scales=names)
 
 
 def _case(shape: LayerShape, problem: Problem) -> OperatorCase:

@@ -20,11 +20,11 @@ class Problem:
         batch: B.
         size: `*S`, the input's spatial size.
         experts: K; the number of cells in `cell_conv`; 1 where there is no bank.
-        cell: `(o, i, *c)`, the shape of a cell in `cell_conv`; empty where there are none.
         scales: names of the scales that are present.
         dtype: the numbers' type, as torch names it.
         device: the device's type.
         channels_last: whether the input's channels lie side by side in memory.
+        cell: `(o, i, *c)`, the shape of a cell in `cell_conv`; empty where there are none.
     """
 
     operator: str
@@ -32,11 +32,11 @@ class Problem:
     batch: int
     size: tuple[int, ...]
     experts: int = 1
-    cell: tuple[int, ...] = ()
     scales: tuple[str, ...] = ()
     dtype: str = "float32"
     device: str = "cpu"
     channels_last: bool = False
+    cell: tuple[int, ...] = ()
 
     @property
     def positions(self) -> int:

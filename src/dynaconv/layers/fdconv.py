@@ -170,7 +170,8 @@ class FDConv2d(DynamicConv):
     def assemble(self, coefficients: dict[str, Tensor]) -> FourierKernel:
         """The kernel of every sample; the bands are no part of it."""
         parts = (coefficients.get(name) for name in ("taps", "inputs", "outputs", "local"))
-        return replace(self.kernels(coefficients["kernels"], *parts), bias=self.bias)
+        kernel: FourierKernel = self.kernels(coefficients["kernels"], *parts)
+        return replace(kernel, bias=self.bias)
 
     def operands(self, x: Tensor) -> tuple[Tensor, Kernel, ConvSpec]:
         """The input under its band gates, with the kernel that the input itself asks for."""

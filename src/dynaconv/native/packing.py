@@ -2,7 +2,7 @@
 
 A network that serves runs forward again and again on the same weights: from the second time on the packed bank is kept.
 One that trains changes the weights after every step, and keeping them would double its banks: they are packed into
-memory that all banks share, or not at all where a pass reads each weight so rarely that the kernels lay it out themselves.
+memory that all banks share, or not at all where a pass reads each weight so rarely that the kernels lay it out.
 """
 
 from __future__ import annotations

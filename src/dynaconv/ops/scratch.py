@@ -10,7 +10,15 @@ from torch import Tensor
 
 __all__ = ["scratch"]
 
-_kept = local()
+
+class _Kept(local):
+    """A thread's memory, by name, type and device."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[tuple[object, ...], Tensor] = {}
+
+
+_kept = _Kept()
 
 
 def scratch(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -21,7 +29,7 @@ def scratch(name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         shape: what is needed; the memory grows to the most that has been, and stays.
         like: its type and device.
     """
-    pieces: dict[tuple[object, ...], Tensor] = _kept.__dict__
+    pieces = _kept.pieces
     key, size = (name, like.dtype, like.device), prod(shape)
     if key not in pieces or pieces[key].numel() < size:
         # Tensors made for inference could not be written to afterwards.
