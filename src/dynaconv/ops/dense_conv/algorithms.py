@@ -52,24 +52,15 @@ def _patches_cost(problem: Problem) -> Cost:
     return Cost(macs=1.3 * problem.macs, traffic=laid_out + problem.kernel_numbers, calls=20, memory=columns)
 
 
-def _to_channels_last(problem: Problem, inputs: int, outputs: int) -> float:
-    """Numbers moved to lay out some copies of the input and of the output's gradient channels-last."""
-    if problem.channels_last:
-        return 0.0
-    pixels, spec = prod(problem.size), problem.spec
-    numbers = inputs * pixels * spec.in_channels + outputs * problem.positions * spec.out_channels
-    return 0.7 * problem.batch * numbers
-
-
 def _native_cost(problem: Problem) -> Cost:
-    # The kernels are read as they lie, once.
-    traffic = 0.5 * problem.kernel_numbers + _to_channels_last(problem, 1, 0)
-    return Cost(macs=1.1 * problem.macs, traffic=traffic, calls=5)
+    # The kernels are read as they lie, once. Groups of few channels leave most of a register idle.
+    macs = 1.1 if problem.spec.groups == 1 else 12
+    return Cost(macs=macs * problem.macs, traffic=0.5 * problem.kernel_numbers, calls=3)
 
 
 def _native_backward_cost(problem: Problem) -> Cost:
-    traffic = 1.2 * problem.kernel_numbers + _to_channels_last(problem, 1, 2)
-    return Cost(macs=2.2 * problem.macs, traffic=traffic, calls=10)
+    macs = 2.2 if problem.spec.groups == 1 else 12
+    return Cost(macs=macs * problem.macs, traffic=1.2 * problem.kernel_numbers, calls=5)
 
 
 def _native_why_not(problem: Problem) -> list[str]:

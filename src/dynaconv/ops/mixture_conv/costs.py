@@ -46,13 +46,13 @@ class _Work:
 # Fitted to the times of the benchmark's shapes on two cores with AVX-512, by non-negative least squares of the ratio;
 # every algorithm was given maps in the layout that it reads.
 _FORWARD = {
-    "native": _Work(0.72, 3.9, 0.89, bank=0.26, maps=0.54, calls=28),
+    "native": _Work(0.7, 3.8, 1.2, bank=0.27, maps=0.57, calls=31),
     "per_sample": _Work(0.78, 0.3, kernels=0.5, bank=0.47, by_block=True, maps=1.22, calls=10, calls_per_sample=6.5),
     "grouped": _Work(0.7, 0.5, kernels=1.4, bank=0.4, by_block=True, maps=1.47, calls=8),
     "patches": _Work(1.44, kernels=1.06, columns=0.86, bank=0.45, maps=0.73, calls=9.6, calls_per_group=0.017),
 }
 _BACKWARD = {
-    "native": _Work(1.38, 7.0, 4.9, bank=4.3, maps=1.85, calls=20, calls_per_sample=0.53),
+    "native": _Work(1.6, 9.0, 3.8, bank=3.3, maps=1.75, calls=16),
     "per_sample": _Work(1.34, kernels=5.2, bank=2.18, by_block=True, maps=3.96, calls=21, calls_per_sample=11.8),
     "grouped": _Work(1.31, kernels=5.1, bank=2.12, by_block=True, maps=4.95, calls=15),
     "patches": _Work(3.0, kernels=3.5, columns=2.5, bank=2.16, maps=2.03, calls=16, calls_per_group=0.072),
