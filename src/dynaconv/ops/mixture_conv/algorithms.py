@@ -35,9 +35,12 @@ def _by_autograd(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost
 
 
 def _static_by_kind(problem: Problem) -> str | None:
-    """One expert is an ordinary convolution between two channel scales; compiled kernels scale in the same pass."""
-    cannot = static.why_not(problem) or (problem.scales and not fused.why_not(problem))
-    return None if cannot else "static"
+    """One expert is an ordinary convolution between two channel scales; compiled kernels scale in the same pass.
+
+    One sample's maps are so small that this saves nothing. Compilers make a graph of its own for a batch of one.
+    """
+    scaled_by_kernels = problem.scales and problem.batch > 1 and not fused.why_not(problem)
+    return None if static.why_not(problem) or scaled_by_kernels else "static"
 
 
 REGISTRY = Registry(
