@@ -82,7 +82,7 @@ class FourierKernels(nn.Module):
         # Frequencies that are not kept are zero in any run.
         runs = (run * num_kernels // kept).clamp(max=num_kernels - 1)
         self.register_buffer("runs", runs.reshape(self.rows, -1).t().contiguous(), persistent=False)
-        self.register_buffer("order", self._positions(order), persistent=False)
+        self.register_buffer("order", self._positions(order, kept), persistent=False)
         self.register_buffer("kept", order[:kept] if kept < len(order) else None, persistent=False)
         # Stored small, as the authors do: the size of steps that an optimiser takes depends on it.
         self.smallness = max(1, min(outputs, inputs * groups) // 2)
@@ -100,14 +100,17 @@ class FourierKernels(nn.Module):
     order: Tensor
     kept: Tensor | None
 
-    def _positions(self, order: Tensor) -> Tensor:
+    def _positions(self, order: Tensor, kept: int) -> Tensor:
         """Where the frequencies of every run are in `runs`, `(n, L)`, with one past the last as filling."""
         columns = self.columns // 2 + 1
         positions = torch.cat([order % columns * self.rows + order // columns, order.new_tensor([len(order)])])
-        counts = self.runs.flatten().bincount(minlength=self.num_kernels)
-        place = torch.arange(int(counts.max()), device=order.device)
-        index = (counts.cumsum(0) - counts)[:, None] + place
-        return positions[torch.where(place < counts[:, None], index, len(order))]
+        # Plain numbers, so that devices without any know the longest run.
+        first = [-(-k * kept // self.num_kernels) for k in range(self.num_kernels)]
+        ends = [*first[1:], len(order)]
+        longest = max(end - start for start, end in zip(first, ends, strict=True))
+        index = torch.tensor(first, device=order.device)[:, None] + torch.arange(longest, device=order.device)
+        inside = index < torch.tensor(ends, device=order.device)[:, None]
+        return positions[torch.where(inside, index, len(order))]
 
     def spectrum_of(self, weight: Tensor) -> Tensor:
         """An ordinary kernel `(O, I/g, k1, k2)` as the parameter `spectrum`, whose gates of one give it back."""
