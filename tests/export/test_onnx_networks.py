@@ -11,6 +11,7 @@ from support.exported import BATCHES, noise, share
 from torch import nn
 
 import dynaconv
+from dynaconv.bench.networks import settle
 from dynaconv.export import export_onnx
 from dynaconv.layers import list_convs
 
@@ -46,7 +47,11 @@ def test_odconv(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_resnet18_with_every_method(method: str, tmp_path: Path) -> None:
-    assert_equal(network("resnet18", method), tmp_path / "model.onnx")
+    model = network("resnet18", method)
+    if method == "dot_product":
+        # Its signal grows to 1e17 without normalisation, where float32 and float64 agree in no digit.
+        settle(model, torch.randn(16, 3, *SIZE))
+    assert_equal(model.eval(), tmp_path / "model.onnx")
 
 
 def test_a_small_residual_network_dynamic_frozen_and_folded(tmp_path: Path) -> None:
