@@ -2,6 +2,7 @@
 #include "cells.h"
 #include "convolve.h"
 #include "dense.h"
+#include "fourier_gradient.h"
 #include "gradient.h"
 #include "pack.h"
 #include "tapwise.h"
@@ -14,6 +15,7 @@ namespace DYNACONV_ISA {
 
 extern const Kernels kernels;
 const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
+                         kLanes,
                          pack_item,
                          pack_cells_item,
                          convolve_item,
@@ -22,7 +24,11 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          cell_gradient_item,
                          tapwise_forward_item,
                          source_gradient_item,
-                         weight_gradient_item};
+                         weight_gradient_item,
+                         wave_item,
+                         row_item,
+                         row_gradient_item,
+                         wave_gradient_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

@@ -134,6 +134,7 @@ struct CellPacking {
 
 struct Kernels {
     const char* name;
+    int lanes;                     // floats of a register
     Body pack;                     // context: const Packing*, index below items()
     Body pack_cells;               // context: const CellPacking*, index below items()
     Body convolve;                 // context: const Convolution*, index below items()
@@ -143,6 +144,10 @@ struct Kernels {
     Body tapwise_forward;          // context: const Tapwise*, index below forward_items()
     Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
     Body tapwise_weight_gradient;  // index below weight_items()
+    Body spectrum_waves;           // context: const SpectrumPass*, index below samples x wave tiles
+    Body spectrum_rows;            // index below samples x row blocks
+    Body spectrum_row_gradient;    // index below samples x bands
+    Body spectrum_wave_gradient;   // index below wave tiles
 };
 
 }  // namespace dynaconv
