@@ -42,10 +42,10 @@ struct Tables {
         second_roots = roots_of(second, second);
         const std::vector<float> roots = roots_of(n, n);
         twiddles.resize(2 * n);
-        for (long j = 0; j < second; ++j)
-            for (long k = 0; k < first; ++k)
+        for (long k = 0; k < first; ++k)
+            for (long j = 0; j < second; ++j)
                 for (long part = 0; part < 2; ++part)
-                    twiddles[2 * (j * first + k) + part] = roots[2 * (j * k % n) + part];
+                    twiddles[2 * (k * second + j) + part] = roots[2 * (j * k % n) + part];
         transform = {n, part_of(first, first_roots), part_of(second, second_roots), twiddles.data()};
     }
 
@@ -85,7 +85,7 @@ SpectrumPass pass_of(const SpectrumProblem& p, long samples) {
 struct Pass : SpectrumPass {
     std::vector<float> roots;
 
-    Pass(const SpectrumProblem& p, long samples, const float* tiles, const int* run_tiles, const float* const* factors)
+    Pass(const SpectrumProblem& p, long samples, const float* tiles, const uint16_t* run_tiles, const float* const* factors)
         : SpectrumPass(pass_of(p, samples)), roots(roots_of(p.columns(), p.columns() / 4 + 1)) {
         by_row = transform_of(p.rows());
         by_column = transform_of(p.columns() / 2);
@@ -107,7 +107,7 @@ struct Tiling {
     const int64_t* runs;
     const float* from_tiles;
     float *tiles, *to_spectrum;
-    int* run_tiles;
+    uint16_t* run_tiles;
     float scale;
 
     template <class Each>
@@ -127,7 +127,7 @@ struct Tiling {
         const long lanes = t.pass.lanes, size = p.waves() * p.rows(), tiled = t.pass.wave_tiles() * p.rows() * lanes;
         t.each(tile, [&](long wave, long from, long to) {
             const bool there = wave < p.waves();
-            t.run_tiles[to] = there ? static_cast<int>(t.runs[from]) : 0;
+            t.run_tiles[to] = there ? static_cast<uint16_t>(t.runs[from]) : 0;
             const long at = to / lanes * 2 * lanes + to % lanes;
             for (long m = 0; m < p.spectra; ++m)
                 for (long part = 0; part < 2; ++part)
@@ -171,10 +171,11 @@ extern "C" {
 
 // Whether there are transforms for a matrix of this size.
 int dynaconv_spectrum_runs(const SpectrumProblem* p) {
-    return p->columns() % 2 == 0 && has_small_radices(p->rows()) && has_small_radices(p->columns() / 2);
+    return p->columns() % 2 == 0 && p->gates <= 1 << 16 && has_small_radices(p->rows()) && has_small_radices(p->columns() / 2);
 }
 
-// Floats of the tiles, the gates' tiles (integers), and for each sample what is half transformed and the matrix.
+// Floats of the tiles, places of gates in theirs (16 bits), and for each sample floats of what is half transformed and of
+// the matrix.
 void dynaconv_spectrum_sizes(const SpectrumProblem* p, int64_t* sizes) {
     const SpectrumPass pass = pass_of(*p, 1);
     const long tiled = pass.wave_tiles() * pass.tile_floats();
@@ -184,14 +185,14 @@ void dynaconv_spectrum_sizes(const SpectrumProblem* p, int64_t* sizes) {
 
 // spectrum: spectra x waves x rows x 2; runs: waves x rows.
 void dynaconv_spectrum_tiles(const SpectrumProblem* p, const float* spectrum, const int64_t* runs, float* tiles,
-                             int* run_tiles) {
+                             uint16_t* run_tiles) {
     Tiling tiling{pass_of(*p, 1), spectrum, runs, nullptr, tiles, nullptr, run_tiles, scale_of(*p)};
     parallel_for(p->threads, tiling.pass.wave_tiles(), Tiling::fill, &tiling);
 }
 
 // The kernels of `samples` samples, in PyTorch's layout, and, where `matrix` is given, what they are before all factors.
 // Factors: gates, left, right, vectors, context; null where there are none.
-void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const float* tiles, const int* run_tiles,
+void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const float* tiles, const uint16_t* run_tiles,
                                const float* const* factors, float* half, float* matrix, float* weights) {
     Pass pass(*p, samples, tiles, run_tiles, factors);
     pass.half = half;
@@ -203,7 +204,7 @@ void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const 
 
 // From the kernels' gradient and the matrix that dynaconv_spectrum_weights gave for these samples: adds to the tiles'
 // gradient and to that of the vectors; gives those of gates, left, right and context. Gradients are in the factors' order.
-void dynaconv_spectrum_gradient(const SpectrumProblem* p, int64_t samples, const float* tiles, const int* run_tiles,
+void dynaconv_spectrum_gradient(const SpectrumProblem* p, int64_t samples, const float* tiles, const uint16_t* run_tiles,
                                 const float* const* factors, const float* matrix, const float* gradient, float* half,
                                 float* tile_gradient, float* const* gradients) {
     Pass pass(*p, samples, tiles, run_tiles, factors);

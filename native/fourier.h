@@ -44,7 +44,7 @@ static void lanes_to_rows(const float* lanes, long count, float* to) {
         for (int i = 0; i < kLanes; ++i) to[i * count + n] = lanes[n * kLanes + i];
 }
 
-static inline Vector of_lanes(const float* table, const int* index) {
+static inline Vector of_lanes(const float* table, const uint16_t* index) {
     Vector v;
     for (int i = 0; i < kLanes; ++i) v[i] = table[index[i]];
     return v;
@@ -102,14 +102,14 @@ template <long Width>
 static inline void row_to_taps(const float* row, long inputs, long width, long step, float* to) {
     const long w = Width ? Width : width;
     for (long i = 0; i < inputs; ++i, row += w, to += step)
-        for (long t = 0; t < w; ++t) to[t] = row[t];
+        __builtin_memcpy(to, row, w * sizeof(float));
 }
 
 template <long Width>
 static inline void taps_to_row(const float* from, long inputs, long width, long step, float* row) {
     const long w = Width ? Width : width;
     for (long i = 0; i < inputs; ++i, row += w, from += step)
-        for (long t = 0; t < w; ++t) row[t] = from[t];
+        __builtin_memcpy(row, from, w * sizeof(float));
 }
 
 static float* weights_of_row(const SpectrumProblem& s, float* weights, long sample, long row) {
@@ -122,7 +122,7 @@ static void wave_item(void* context, long index) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
     const SpectrumProblem& s = p.problem;
     const long tile = index % p.wave_tiles(), sample = index / p.wave_tiles(), rows = s.rows();
-    const int* run = p.run_tiles + tile * rows * kLanes;
+    const uint16_t* run = p.run_tiles + tile * rows * kLanes;
     float* in = scratch(kSource, p.row_blocks() * kLanes * kPoint);
     float* out = scratch(kAccumulator, p.row_blocks() * kLanes * kPoint);
     for (long m = 0; m < s.spectra; ++m) {

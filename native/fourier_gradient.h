@@ -154,7 +154,7 @@ static void wave_gradient_item(void* context, long tile) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
     const SpectrumProblem& s = p.problem;
     const long rows = s.rows(), size = p.row_blocks() * kLanes * kPoint;
-    const int* run = p.run_tiles + tile * rows * kLanes;
+    const uint16_t* run = p.run_tiles + tile * rows * kLanes;
     float* out = scratch(kAccumulator, size);
     float* sums = scratch(kSmall, s.gates * kLanes);
     for (long sample = 0; sample < p.samples; ++sample) {

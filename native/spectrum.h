@@ -32,7 +32,7 @@ struct Transform {
 
     long points;
     Part first, second;
-    const float* twiddles;  // [second][first]: e^(-2 pi i j k / points)
+    const float* twiddles;  // [first][second]: e^(-2 pi i j k / points)
 };
 
 struct SpectrumPass {
@@ -41,7 +41,7 @@ struct SpectrumPass {
     Transform by_row, by_column;  // of `rows` points, and of half of `columns`, pairs of real numbers
     const float* real_roots;      // e^(-2 pi i k / columns), k up to half of the waves
     const float* tiles;           // [spectra][tile of waves][row][2][L], the inverse transforms' scale included
-    const int* run_tiles;         // [tile of waves][row][L]: the gate of every frequency
+    const uint16_t* run_tiles;    // [tile of waves][row][L]: the gate of every frequency
     const float* gates;           // [samples][spectra][gates]
     const float* left;            // [samples][rows][rank]
     const float* right;           // [samples][rank][columns]

@@ -66,42 +66,55 @@ inline void butterfly<4>(Point* a, const float*, long) {
     a[3] = {d.re - e.im, d.im + e.re};
 }
 
+// Points that lie `step` floats apart and are to be turned by twiddles, where there are any.
+struct Signal {
+    const float* from;
+    long step;
+    const float* twiddles;
+};
+
+static inline Point point_of(const Signal& x, long index) {
+    const Point v = load_point(x.from + index * x.step);
+    return x.twiddles ? turned(v, x.twiddles + 2 * index) : v;
+}
+
 // One of the stages of a part: `done` is the product of the radices before. Points come from x and go to y, in Stockham's
 // order: no reversal is needed at the end.
 template <int Radix>
-static void stage(const Transform::Part& part, long done, const float* x, float* y) {
+static void stage(const Transform::Part& part, long done, const Signal& x, float* y, long step) {
     const long left = part.points / done / Radix;
     for (long q = 0; q < left; ++q)
         for (long k = 0; k < done; ++k) {
             Point a[Radix];
-            for (int i = 0; i < Radix; ++i) a[i] = load_point(x + (k + done * (q + left * i)) * kPoint);
+            for (int i = 0; i < Radix; ++i) a[i] = point_of(x, k + done * (q + left * i));
             butterfly<Radix>(a, part.roots, part.points / Radix);
-            float* to = y + (k + done * Radix * q) * kPoint;
+            float* to = y + (k + done * Radix * q) * step;
             store_point(to, a[0]);
             for (int r = 1; r < Radix; ++r)
-                store_point(to + done * r * kPoint, q ? turned(a[r], part.roots + q * r * done * 2) : a[r]);
+                store_point(to + done * r * step, q ? turned(a[r], part.roots + q * r * done * 2) : a[r]);
         }
 }
 
-// All stages of a part, to and fro between x and y, of which the one with the result is returned.
-static float* transform_part(const Transform::Part& part, float* x, float* y) {
+// All stages of a part, from x by way of both halves of `room` to `to`; x may lie there too.
+static void transform_part(const Transform::Part& part, Signal x, float* room, float* to, long to_step) {
+    float* const rooms[] = {room, room + part.points * kPoint};
     long done = 1;
     for (int s = 0; s < part.stages; ++s) {
+        const bool last = s + 1 == part.stages;
+        float* const y = last ? to : rooms[s % 2];
+        const long step = last ? to_step : kPoint;
         switch (part.radices[s]) {
-            case 2: stage<2>(part, done, x, y); break;
-            case 3: stage<3>(part, done, x, y); break;
-            case 4: stage<4>(part, done, x, y); break;
-            case 5: stage<5>(part, done, x, y); break;
-            case 7: stage<7>(part, done, x, y); break;
-            case 11: stage<11>(part, done, x, y); break;
-            default: stage<13>(part, done, x, y); break;
+            case 2: stage<2>(part, done, x, y, step); break;
+            case 3: stage<3>(part, done, x, y, step); break;
+            case 4: stage<4>(part, done, x, y, step); break;
+            case 5: stage<5>(part, done, x, y, step); break;
+            case 7: stage<7>(part, done, x, y, step); break;
+            case 11: stage<11>(part, done, x, y, step); break;
+            default: stage<13>(part, done, x, y, step); break;
         }
         done *= part.radices[s];
-        float* const next = x;
-        x = y;
-        y = next;
+        x = {y, kPoint, nullptr};
     }
-    return x;
 }
 
 static long room_of(const Transform& t) { return 2 * most(t.first.points, t.second.points) * kPoint; }
@@ -109,17 +122,12 @@ static long room_of(const Transform& t) { return 2 * most(t.first.points, t.seco
 // `in` is overwritten; `room` has room_of(t) floats. The parts are small enough for the first-level cache.
 static void transform(const Transform& t, float* in, float* out, float* room) {
     const long first = t.first.points, second = t.second.points;
-    float* const other = room + room_of(t) / 2;
-    for (long j = 0; j < second; ++j) {
-        for (long k = 0; k < first; ++k) store_point(room + k * kPoint, load_point(in + (k * second + j) * kPoint));
-        const float* found = transform_part(t.first, room, other);
-        const float* twiddle = t.twiddles + j * first * 2;
-        for (long k = 0; k < first; ++k)
-            store_point(in + (k * second + j) * kPoint, turned(load_point(found + k * kPoint), twiddle + 2 * k));
-    }
+    if (second == 1) store_point(out, load_point(in));
+    for (long j = 0; j < second; ++j)
+        transform_part(t.first, {in + j * kPoint, second * kPoint, nullptr}, room, in + j * kPoint, second * kPoint);
     for (long k = 0; k < first; ++k) {
-        const float* found = transform_part(t.second, in + k * second * kPoint, room);
-        for (long j = 0; j < second; ++j) store_point(out + (k + first * j) * kPoint, load_point(found + j * kPoint));
+        const float* twiddles = k ? t.twiddles + 2 * k * second : nullptr;
+        transform_part(t.second, {in + k * second * kPoint, kPoint, twiddles}, room, out + k * kPoint, first * kPoint);
     }
 }
 

@@ -34,7 +34,7 @@ class Sizes:
 
     Attributes:
         tiles: of all spectra.
-        runs: of the gates' places, 32 bit integers.
+        runs: of the gates' places, 16 bit integers.
         half: of a sample's half transformed spectrum.
         matrix: of a sample's matrix before its factors.
     """
@@ -58,7 +58,7 @@ def why_not(kernel: FourierKernel) -> tuple[str, ...]:
         found.append("factors by group: only one group")
     if not library().dynaconv_spectrum_runs(ctypes.byref(_problem(kernel))):
         rows, columns = _matrix_size(kernel)
-        found.append(f"a {rows}×{columns} matrix: only an even number of columns, and prime factors up to 13")
+        found.append(f"a {rows}×{columns} matrix: only an even number of columns, prime factors up to 13, and 65536 gates")
     return tuple(found)
 
 

@@ -24,7 +24,7 @@ class CompiledMaker:
         self.kernel, self.sizes = kernel, fourier.sizes_of(kernel)
         self.tiled = (
             scratch("fourier tiles", (self.sizes.tiles,), kernel.spectrum),
-            scratch("fourier runs", (self.sizes.runs,), torch.empty(0, dtype=torch.int32)),
+            scratch("fourier runs", (self.sizes.runs,), torch.empty(0, dtype=torch.int16)),
         )
         self.half = scratch("fourier half", (samples * self.sizes.half,), kernel.spectrum)
         self._weights = scratch("fourier kernel", (samples, *kernel.size), kernel.spectrum)
