@@ -1,6 +1,7 @@
 // Kernels from their spectra: waves under their gates go through the inverse transforms and under their factors.
 #pragma once
 #include "exponential.h"
+#include "parallel.h"
 #include "transform.h"
 #include "transpose.h"
 
@@ -50,52 +51,46 @@ static inline Vector of_lanes(const float* table, const uint16_t* index) {
     return v;
 }
 
-// Inner product of the lanes' own vectors with `count` columns: numbers[c] += sum over r of lanes[r] x columns[r][c].
-template <int Count>
-static inline void add_product(const float* lanes, const float* columns, long rank, long step, Vector* numbers) {
-    for (long r = 0; r < rank; ++r, lanes += kLanes, columns += step)
-        for (int c = 0; c < Count; ++c) numbers[c] += load(lanes) * columns[c];
-}
+// A factor of low rank on one block of rows: the rows' own vectors are [width][rank][L], zero for rows that do not exist,
+// the inputs' [rank][inputs].
+struct Factor {
+    const float *rows, *inputs;
+    long rank, count;
 
-// The factors of one block of rows; the rows' own vectors are [rank][L], zero for rows that do not exist.
-struct Factors {
-    const float *left, *right, *vectors, *context;
-    long rank, local_rank, columns;
+    Vector at(long tap, long input) const {
+        Vector total{};
+        for (long r = 0; r < rank; ++r) total += load(rows + (tap * rank + r) * kLanes) * inputs[r * count + input];
+        return total;
+    }
 };
 
-// Both factors at `Count` columns from column c on; one where there is none.
-template <int Count>
-static inline void factors_at(const Factors& f, long c, Vector* gate, Vector* local) {
-    for (int i = 0; i < Count; ++i) {
-        gate[i] = Vector{} + (f.rank ? 0.0f : 1.0f);
-        local[i] = Vector{};
-    }
-    add_product<Count>(f.left, f.right + c, f.rank, f.columns, gate);
-    add_product<Count>(f.vectors, f.context + c, f.local_rank, f.columns, local);
-    for (int i = 0; i < Count; ++i) local[i] = f.local_rank ? logistic(local[i]) : Vector{} + 1.0f;
+// [row][width][rank] of one block of rows into [width][rank][L].
+static void gather_rows(const float* from, long numbers, long first, long rows, float* to) {
+    for (long n = 0; n < numbers; ++n)
+        for (long i = 0; i < kLanes; ++i) to[n * kLanes + i] = i < rows ? from[(first + i) * numbers + n] : 0.0f;
 }
 
-// [row][rank] of one block of rows into [rank][L].
-static void gather_rows(const float* from, long rank, long first, long rows, float* to) {
-    for (long r = 0; r < rank; ++r)
-        for (long i = 0; i < kLanes; ++i) to[r * kLanes + i] = i < rows ? from[(first + i) * rank + r] : 0.0f;
-}
+// Both factors of one block of rows.
+struct Factors {
+    Factor gates, locals;
 
-// `to` has (rank + local rank) x L floats.
-static Factors factors_of(const SpectrumPass& p, long sample, long row_block, float* to) {
-    const SpectrumProblem& s = p.problem;
-    const long first = row_block * kLanes, rows = least(kLanes, s.rows() - first), columns = s.columns();
-    Factors f{to, p.right, to + s.rank * kLanes, p.context, s.rank, s.local_rank, columns};
-    if (s.rank) {
-        gather_rows(p.left + sample * s.rows() * s.rank, s.rank, first, rows, to);
-        f.right += sample * s.rank * columns;
+    // Floats of the rows' own vectors.
+    static long room(const SpectrumProblem& s) { return s.width * (s.rank + s.local_rank) * kLanes; }
+
+    Factors(const SpectrumPass& p, long sample, long row_block, float* to) {
+        const SpectrumProblem& s = p.problem;
+        const long first = row_block * kLanes, rows = least(kLanes, s.rows() - first);
+        const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank;
+        if (numbers) gather_rows(p.left + sample * s.rows() * numbers, numbers, first, rows, to);
+        if (local_numbers) gather_rows(p.vectors, local_numbers, first, rows, to + numbers * kLanes);
+        gates = {to, p.right + sample * s.rank * s.inputs, s.rank, s.inputs};
+        locals = {to + numbers * kLanes, p.context + sample * s.local_rank * s.inputs, s.local_rank, s.inputs};
     }
-    if (s.local_rank) {
-        gather_rows(p.vectors, s.local_rank, first, rows, to + s.rank * kLanes);
-        f.context += sample * s.local_rank * columns;
+    Vector gate(long tap, long input) const { return gates.rank ? gates.at(tap, input) : Vector{} + 1.0f; }
+    Vector local(long tap, long input) const {
+        return locals.rank ? logistic(locals.at(tap, input)) : Vector{} + 1.0f;
     }
-    return f;
-}
+};
 
 // One row of the matrix, every `width` numbers of it the taps of an input channel, from and to PyTorch's layout.
 template <long Width>
@@ -172,22 +167,17 @@ static void row_item(void* context, long index) {
     const long block = index % p.row_blocks(), sample = index / p.row_blocks(), columns = s.columns();
     float* in = scratch(kSource, columns * kLanes);
     float* out = scratch(kAccumulator, columns * kLanes);
-    float* lanes = scratch(kSmall, (s.rank + s.local_rank) * kLanes);
-    const Factors f = factors_of(p, sample, block, lanes);
+    const Factors f(p, sample, block, scratch(kSmall, Factors::room(s)));
     pair_waves(p.half + sample * p.half_floats() + block * p.wave_tiles() * kLanes * kPoint, columns / 2,
                p.real_roots, in);
     transform(p.by_column, in, out, scratch(kTile, room_of(p.by_column)));
     float* matrix = p.matrix ? p.matrix + sample * p.matrix_floats() + block * columns * kLanes : nullptr;
-    for (long c = 0; c < columns; c += 2) {
-        Vector gate[2], local[2];
-        factors_at<2>(f, c, gate, local);
-        // Exchanged: the first of a pair comes second.
-        const Vector pair[2] = {load(out + (c + 1) * kLanes), load(out + c * kLanes)};
-        for (int i = 0; i < 2; ++i) {
-            if (matrix) store(matrix + (c + i) * kLanes, pair[i]);
-            store(in + (c + i) * kLanes, pair[i] * gate[i] * local[i]);
+    for (long i = 0, c = 0; i < s.inputs; ++i)
+        for (long tap = 0; tap < s.width; ++tap, ++c) {
+            const Vector number = load(out + (c ^ 1) * kLanes);  // exchanged: the first of a pair comes second
+            if (matrix) store(matrix + c * kLanes, number);
+            store(in + c * kLanes, number * f.gate(tap, i) * f.local(tap, i));
         }
-    }
     lanes_to_rows(in, columns, out);
     const long first = block * kLanes, rows = least(kLanes, s.rows() - first);
     for (long r = 0; r < rows; ++r) {

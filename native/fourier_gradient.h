@@ -5,59 +5,69 @@
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
-// Memory of one block of rows, each part [column][L].
-struct RowStrips {
-    float *upstream, *of_gate, *of_local;
+// Every vector's sum as one lane of the result; the vectors are used up.
+template <int Half = kLanes / 2>
+static inline Vector sums_of(Vector* v) {
+    if constexpr (!kTransposes) {
+        Vector sums;
+        for (int i = 0; i < kLanes; ++i) sums[i] = sum(v[i]);
+        return sums;
+    } else if constexpr (Half == 0) {
+        return v[0];
+    } else {
+        for (int i = 0; i < Half; ++i) {
+            exchange<Half>(v[i], v[i + Half], std::make_integer_sequence<int, kLanes>());
+            v[i] += v[i + Half];
+        }
+        return sums_of<Half / 2>(v);
+    }
+}
+
+// The gradient of one factor, gathered input by input.
+struct FactorGradient {
+    const Factor& factor;
+    float* rows;    // as the factor's
+    float* inputs;  // as the factor's, added to
+    float* room;    // [rank][L inputs][L]
+
+    // One input and tap.
+    void add(Vector gradient, long tap, long input) const {
+        for (long r = 0; r < factor.rank; ++r) {
+            const long at = (tap * factor.rank + r) * kLanes;
+            float* column = room + (r * kLanes + input % kLanes) * kLanes;
+            store(rows + at, load(rows + at) + gradient * factor.inputs[r * factor.count + input]);
+            store(column, load(column) + gradient * load(factor.rows + at));
+        }
+    }
+
+    // After the last of some inputs, which have filled the room.
+    void flush(long input) const {
+        const long first = input / kLanes * kLanes;
+        for (long r = 0; r < factor.rank; ++r) {
+            Vector columns[kLanes];
+            for (int i = 0; i < kLanes; ++i) columns[i] = load(room + (r * kLanes + i) * kLanes);
+            const Vector sums = sums_of(columns);
+            for (long i = first; i <= input; ++i) inputs[r * factor.count + i] += sums[i - first];
+        }
+        clear(room, factor.rank * kLanes * kLanes);
+    }
 };
 
-// Adds to `sums`, [rank][L], the products of `Count` columns' vectors with their numbers.
-template <int Count>
-static inline void add_to_rows(const Vector* numbers, const float* columns, long rank, long step, float* sums) {
-    for (long r = 0; r < rank; ++r, columns += step) {
-        Vector total = load(sums + r * kLanes);
-        for (int c = 0; c < Count; ++c) total += numbers[c] * columns[c];
-        store(sums + r * kLanes, total);
-    }
-}
-
-// The gradient of the matrix, in place of the kernel's; those of both products beside it, and their rows' share of it.
-static void through_factors(const Factors& f, const float* matrix, const RowStrips& strips, float* row_sums) {
-    for (long c = 0; c < f.columns; c += 2) {
-        Vector gate[2], local[2], of_gate[2], of_local[2];
-        factors_at<2>(f, c, gate, local);
-        for (int i = 0; i < 2; ++i) {
-            const long at = (c + i) * kLanes;
-            const Vector upstream = load(strips.upstream + at), product = upstream * load(matrix + at) * local[i];
-            of_gate[i] = product;
-            of_local[i] = product * gate[i] * (1.0f - local[i]);
-            store(strips.upstream + at, upstream * gate[i] * local[i]);
-            store(strips.of_gate + at, of_gate[i]);
-            store(strips.of_local + at, of_local[i]);
+// The gradient of the matrix in place of the kernel's, [column][L]; that of both factors is added up on the way.
+static void through_factors(const SpectrumProblem& s, const Factors& f, const float* matrix, float* upstream,
+                            const FactorGradient& to_gates, const FactorGradient& to_locals) {
+    for (long i = 0; i < s.inputs; ++i) {
+        for (long tap = 0; tap < s.width; ++tap, upstream += kLanes, matrix += kLanes) {
+            const Vector gate = f.gate(tap, i), local = f.local(tap, i), given = load(upstream);
+            const Vector product = given * load(matrix) * local;
+            store(upstream, given * gate * local);
+            to_gates.add(product, tap, i);
+            to_locals.add(product * gate * (1.0f - local), tap, i);
         }
-        add_to_rows<2>(of_gate, f.right + c, f.rank, f.columns, row_sums);
-        add_to_rows<2>(of_local, f.context + c, f.local_rank, f.columns, row_sums + f.rank * kLanes);
+        if ((i + 1) % kLanes && i + 1 < s.inputs) continue;
+        to_gates.flush(i);
+        to_locals.flush(i);
     }
-}
-
-// Adds to `sums`, [rank][columns], what the rows of one block give: their own vectors, [rank][L], times their numbers.
-static void add_to_columns(const float* numbers, const float* rows, long rank, long columns, float* sums) {
-    long c = 0;
-    for (; kTransposes && rank && c + kLanes <= columns; c += kLanes) {
-        Vector square[kLanes];
-        for (int i = 0; i < kLanes; ++i) square[i] = load(numbers + (c + i) * kLanes);
-        transpose(square);
-        for (long r = 0; r < rank; ++r) {
-            Vector total = load(sums + r * columns + c);
-            for (int i = 0; i < kLanes; ++i) total += square[i] * rows[r * kLanes + i];
-            store(sums + r * columns + c, total);
-        }
-    }
-    for (; c < columns; ++c)
-        for (long r = 0; r < rank; ++r) {
-            float total = 0;
-            for (int i = 0; i < kLanes; ++i) total += rows[r * kLanes + i] * numbers[c * kLanes + i];
-            sums[r * columns + c] += total;
-        }
 }
 
 // The waves of real numbers, twice as large, from the transform of their pairs; [wave][2][L] in squares turned over into
@@ -108,43 +118,46 @@ static void read_gradient(const SpectrumPass& p, long sample, long block, float*
     rows_to_lanes(from, columns, to);
 }
 
-// [rank][L] of one block of rows into [row][rank].
-static void scatter_rows(const float* from, long rank, long first, long rows, float* to) {
-    for (long r = 0; r < rank; ++r)
-        for (long i = 0; i < rows; ++i) to[(first + i) * rank + r] = from[r * kLanes + i];
+// [width][rank][L] of one block of rows into [row][width][rank].
+static void scatter_rows(const float* from, long numbers, long first, long rows, float* to) {
+    for (long n = 0; n < numbers; ++n)
+        for (long i = 0; i < rows; ++i) to[(first + i) * numbers + n] = from[n * kLanes + i];
+}
+
+// One block of rows through its factors; adds to `input_sums`, [rank + local rank][inputs].
+static void block_through_factors(const SpectrumPass& p, long sample, long block, float* upstream, float* input_sums) {
+    const SpectrumProblem& s = p.problem;
+    const long first = block * kLanes, rows = least(kLanes, s.rows() - first), ranks = s.rank + s.local_rank;
+    const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank, room = Factors::room(s);
+    float* memory = scratch(kSmall, 2 * room + ranks * kLanes * kLanes);
+    float *row_sums = memory + room, *columns = memory + 2 * room;
+    clear(row_sums, room + ranks * kLanes * kLanes);
+    const Factors f(p, sample, block, memory);
+    const float* matrix = p.matrix + sample * p.matrix_floats() + block * s.columns() * kLanes;
+    through_factors(s, f, matrix, upstream, {f.gates, row_sums, input_sums, columns},
+                    {f.locals, row_sums + numbers * kLanes, input_sums + s.rank * s.inputs,
+                     columns + s.rank * kLanes * kLanes});
+    scatter_rows(row_sums, numbers, first, rows, p.left_gradient + sample * s.rows() * numbers);
+    scatter_rows(row_sums + numbers * kLanes, local_numbers, first, rows,
+                 p.vector_parts + sample * s.rows() * local_numbers);
 }
 
 // One item: a band of row blocks of one sample. Gradients of the factors, and the transform along the columns.
 static void row_gradient_item(void* context, long index) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
     const SpectrumProblem& s = p.problem;
-    const long band = index % p.bands(), sample = index / p.bands(), columns = s.columns();
-    const long ranks = s.rank + s.local_rank, strip = columns * kLanes;
+    const long band = index % p.bands(), sample = index / p.bands(), columns = s.columns(), strip = columns * kLanes;
+    const long sums = (s.rank + s.local_rank) * s.inputs, tiled = p.wave_tiles() * kLanes * kPoint;
     float* upstream = scratch(kSource, strip);
-    float* waves = scratch(kAccumulator, (p.wave_tiles() + 1) * kLanes * kPoint + strip);
-    float* strips = scratch(kBank, 2 * strip);
-    float* lanes = scratch(kSmall, 2 * ranks * kLanes);
-    float* column_sums = p.column_parts + (sample * p.bands() + band) * ranks * columns;
-    clear(column_sums, ranks * columns);
+    float* waves = scratch(kAccumulator, tiled + strip);
+    float* input_sums = p.input_parts + (sample * p.bands() + band) * sums;
+    clear(input_sums, sums);
     const long end = least(p.row_blocks(), (band + 1) * p.band_blocks);
     for (long block = band * p.band_blocks; block < end; ++block) {
-        const long first = block * kLanes, rows = least(kLanes, s.rows() - first);
-        const RowStrips all{upstream, strips, strips + strip};
         read_gradient(p, sample, block, waves, upstream);
-        if (ranks) {
-            float* row_sums = lanes + ranks * kLanes;
-            const Factors f = factors_of(p, sample, block, lanes);
-            clear(row_sums, ranks * kLanes);
-            through_factors(f, p.matrix + sample * p.matrix_floats() + block * strip, all, row_sums);
-            add_to_columns(all.of_gate, f.left, s.rank, columns, column_sums);
-            add_to_columns(all.of_local, f.vectors, s.local_rank, columns, column_sums + s.rank * columns);
-            scatter_rows(row_sums, s.rank, first, rows, p.left_gradient + sample * s.rows() * s.rank);
-            scatter_rows(row_sums + s.rank * kLanes, s.local_rank, first, rows,
-                         p.vector_parts + sample * s.rows() * s.local_rank);
-        }
-        float* pairs = waves + p.wave_tiles() * kLanes * kPoint;
-        transform(p.by_column, upstream, pairs, scratch(kTile, room_of(p.by_column)));
-        split_waves(pairs, columns / 2, p.real_roots, waves);
+        if (sums) block_through_factors(p, sample, block, upstream, input_sums);
+        transform(p.by_column, upstream, waves + tiled, scratch(kTile, room_of(p.by_column)));
+        split_waves(waves + tiled, columns / 2, p.real_roots, waves);
         hand_on_waves(p, sample, block, waves);
     }
 }

@@ -43,10 +43,10 @@ struct SpectrumPass {
     const float* tiles;           // [spectra][tile of waves][row][2][L], the inverse transforms' scale included
     const uint16_t* run_tiles;    // [tile of waves][row][L]: the gate of every frequency
     const float* gates;           // [samples][spectra][gates]
-    const float* left;            // [samples][rows][rank]
-    const float* right;           // [samples][rank][columns]
-    const float* vectors;         // [rows][local rank]
-    const float* context;         // [samples][local rank][columns]
+    const float* left;            // [samples][row][width][rank]
+    const float* right;           // [samples][rank][inputs]
+    const float* vectors;         // [row][width][local rank]
+    const float* context;         // [samples][local rank][inputs]
     float* half;                  // [samples][row block][wave][2][L], or [samples][tile][row][2][L]
     float* matrix;                // [samples][row block][column][L] before all factors, or null
     float* weights;               // [samples][outputs][inputs][height][width]
@@ -54,8 +54,8 @@ struct SpectrumPass {
     float* tile_gradient;         // as tiles
     float* gate_parts;            // [tile][samples][spectra][gates]
     float* left_gradient;         // as left
-    float* vector_parts;          // [samples][rows][local rank]
-    float* column_parts;          // [samples][band][rank + local rank][columns]
+    float* vector_parts;          // [samples][row][width][local rank]
+    float* input_parts;           // [samples][band][rank + local rank][inputs]
     long band_blocks;             // row blocks of a band
 
     long row_blocks() const { return ceil_div(problem.rows(), lanes); }

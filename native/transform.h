@@ -73,26 +73,40 @@ struct Signal {
     const float* twiddles;
 };
 
-static inline Point point_of(const Signal& x, long index) {
-    const Point v = load_point(x.from + index * x.step);
-    return x.twiddles ? turned(v, x.twiddles + 2 * index) : v;
-}
-
 // One of the stages of a part: `done` is the product of the radices before. Points come from x and go to y, in Stockham's
 // order: no reversal is needed at the end.
-template <int Radix>
-static void stage(const Transform::Part& part, long done, const Signal& x, float* y, long step) {
-    const long left = part.points / done / Radix;
+template <int Radix, bool Twiddled>
+static void stage(const Transform::Part& part, long done, Signal x, float* y, long step) {
+    // Copies: stores of registers could change what references lead to.
+    const long unit = part.points / Radix, left = unit / done;
+    const float* const roots = part.roots;
     for (long q = 0; q < left; ++q)
         for (long k = 0; k < done; ++k) {
+            const long first = k + done * q;
             Point a[Radix];
-            for (int i = 0; i < Radix; ++i) a[i] = point_of(x, k + done * (q + left * i));
-            butterfly<Radix>(a, part.roots, part.points / Radix);
+            for (int i = 0; i < Radix; ++i) {
+                a[i] = load_point(x.from + (first + unit * i) * x.step);
+                if (Twiddled) a[i] = turned(a[i], x.twiddles + 2 * (first + unit * i));
+            }
+            butterfly<Radix>(a, roots, unit);
             float* to = y + (k + done * Radix * q) * step;
             store_point(to, a[0]);
             for (int r = 1; r < Radix; ++r)
-                store_point(to + done * r * step, q ? turned(a[r], part.roots + q * r * done * 2) : a[r]);
+                store_point(to + done * r * step, q ? turned(a[r], roots + q * r * done * 2) : a[r]);
         }
+}
+
+template <bool Twiddled>
+static void stage_of(int radix, const Transform::Part& part, long done, const Signal& x, float* y, long step) {
+    switch (radix) {
+        case 2: return stage<2, Twiddled>(part, done, x, y, step);
+        case 3: return stage<3, Twiddled>(part, done, x, y, step);
+        case 4: return stage<4, Twiddled>(part, done, x, y, step);
+        case 5: return stage<5, Twiddled>(part, done, x, y, step);
+        case 7: return stage<7, Twiddled>(part, done, x, y, step);
+        case 11: return stage<11, Twiddled>(part, done, x, y, step);
+        default: return stage<13, Twiddled>(part, done, x, y, step);
+    }
 }
 
 // All stages of a part, from x by way of both halves of `room` to `to`; x may lie there too.
@@ -103,15 +117,10 @@ static void transform_part(const Transform::Part& part, Signal x, float* room, f
         const bool last = s + 1 == part.stages;
         float* const y = last ? to : rooms[s % 2];
         const long step = last ? to_step : kPoint;
-        switch (part.radices[s]) {
-            case 2: stage<2>(part, done, x, y, step); break;
-            case 3: stage<3>(part, done, x, y, step); break;
-            case 4: stage<4>(part, done, x, y, step); break;
-            case 5: stage<5>(part, done, x, y, step); break;
-            case 7: stage<7>(part, done, x, y, step); break;
-            case 11: stage<11>(part, done, x, y, step); break;
-            default: stage<13>(part, done, x, y, step); break;
-        }
+        if (x.twiddles)
+            stage_of<true>(part.radices[s], part, done, x, y, step);
+        else
+            stage_of<false>(part.radices[s], part, done, x, y, step);
         done *= part.radices[s];
         x = {y, kPoint, nullptr};
     }

@@ -116,7 +116,7 @@ def test_nothing_the_size_of_the_kernels_stays_alive() -> None:
     ("part", "change", "message"),
     [
         ("gates", lambda t: t[:, :, 1:], r"gates=\(3, 1, 4\): expected \(3, 1, 5\)"),
-        ("left", lambda t: t[:1], r"left=\(1, 1, 18, 3\): expected \(3, 1, 18, 3\)"),
+        ("left", lambda t: t[:1], r"left=\(1, 1, 54, 1\): expected \(3, 1, 54, 1\)"),
         ("spectrum", lambda t: t[..., :1], r"spectrum=\(1, 7, 18, 1\): expected \(1, 7, 18, 2\)"),
     ],
 )
@@ -129,6 +129,6 @@ def test_what_does_not_fit_is_refused(part: str, change: Callable[[Tensor], Tens
 def test_the_choice_is_explained_and_the_cost_counts_the_transforms() -> None:
     x, kernel, spec, _ = draw("plain")
     assert "fourier_conv: x 3×4×7×6" in ops.explain_conv(x, kernel, spec)
-    # 216 numbers: products of ranks 3 and 9 and one more for each, a transform, a gate for both parts of 126 waves.
-    assert kernel.macs(0) == 216 * (4 + 10) + round(1.25 * 216 * 7.754887502163468) + 252
+    # 216 numbers: products of ranks 1 and 3 and one more for each, a transform, a gate for both parts of 126 waves.
+    assert kernel.macs(0) == 216 * (2 + 4) + round(1.25 * 216 * 7.754887502163468) + 252
     assert kernel.macs(42) - kernel.macs(0) == 42 * 216

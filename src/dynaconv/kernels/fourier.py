@@ -160,28 +160,21 @@ class FourierKernels(nn.Module):
     def _gate_factors(
         self, like: Tensor, taps: Tensor | None, inputs: Tensor | None, outputs: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """`tap ⊙ in ⊙ out` as a product of rank k1, `(B, g, O/g·k1, k1)` and `(B, g, k1, I/g·k2)`."""
+        """`tap ⊙ in ⊙ out` as a product of rank one, `(B, g, O/g·k1·k2, 1)` and `(B, g, 1, I/g)`."""
         (batch, _), (out_channels, in_per_group, height, width) = like.shape, self.shape
-        ones = like.new_ones(1)
-        taps = ones if taps is None else taps.reshape(batch, 1, height, 1, width)
-        inputs = ones if inputs is None else inputs.reshape(batch, self.groups, 1, in_per_group, 1)
-        size = (batch, self.groups, out_channels // self.groups, height, height)
-        outputs = ones if outputs is None else outputs.reshape(*size[:3], 1, 1)
-        rows = (outputs * torch.eye(height, device=like.device, dtype=like.dtype)).expand(size)
-        columns = (taps * inputs).expand(*size[:2], height, in_per_group, width)
-        return rows.flatten(2, 3), columns.flatten(3)
+        ones = like.new_ones(1, 1)
+        outputs, taps = (ones if factor is None else factor for factor in (outputs, taps))
+        rows = (outputs[:, :, None] * taps[:, None]).expand(batch, out_channels, height * width)
+        columns = (ones if inputs is None else inputs).expand(batch, self.groups * in_per_group)
+        return rows.reshape(batch, self.groups, -1, 1), columns.reshape(batch, self.groups, 1, -1)
 
     def _local_factors(self, local: Tensor) -> tuple[Tensor, Tensor]:
-        """The scores of the local sigmoids as a product, `(g, O/g·k1, C·k2)` and `(B, g, C·k2, I/g·k2)`."""
+        """The scores of the local sigmoids as a product, `(g, O/g·k1·k2, C)` and `(B, g, C, I/g)`."""
         assert self.local is not None
-        batch, width = local.shape[0], self.shape[3]
-        # Vectors of a row's taps side by side meet contexts on a diagonal of taps.
-        vectors = self.local.to(local.dtype).reshape(self.groups, self.rows // self.groups, width * local.shape[2])
-        diagonal = torch.eye(width, device=local.device, dtype=local.dtype)
-        by_group = local.reshape(batch, self.groups, self.shape[1], local.shape[2])
-        contexts = by_group.transpose(2, 3)[:, :, None, :, :, None] * diagonal[:, None, None, :]
+        vectors = self.local.to(local.dtype).unflatten(0, (self.groups, -1))
+        contexts = local.unflatten(1, (self.groups, -1)).transpose(2, 3)
         # 1 + tanh(s) is 2 σ(2s).
-        return vectors * (2 if self.local_activation == "tanh" else 1), contexts.flatten(4).flatten(2, 3)
+        return vectors * (2 if self.local_activation == "tanh" else 1), contexts
 
 
 def _scale(smallness: int, num_kernels: int, spectra: int, kept: float, as_published: bool) -> float:

@@ -122,8 +122,8 @@ def _check_fourier(batch: int, kernel: FourierKernel, spec: ConvSpec) -> None:
     for left, right, samples in (("left", "right", (batch,)), ("vectors", "context", ())):
         first: Tensor | None = getattr(kernel, left)
         rank = 0 if first is None else first.shape[-1]
-        _expect(left, first, (*samples, spec.groups, rows // spec.groups, rank))
-        _expect(right, getattr(kernel, right), (batch, spec.groups, rank, columns))
+        _expect(left, first, (*samples, spec.groups, rows * width // spec.groups, rank))
+        _expect(right, getattr(kernel, right), (batch, spec.groups, rank, in_per_group))
     _expect("bias", kernel.bias, (batch, spec.out_channels), (spec.out_channels,))
 
 

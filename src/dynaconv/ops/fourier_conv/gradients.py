@@ -27,13 +27,13 @@ class KernelGradients:
         factors = (kernel.left, kernel.right, kernel.vectors, kernel.context)
         self._factors = [None if f is None else torch.zeros_like(f) for f in factors]
         columns, rows = kernel.runs.shape
-        width = kernel.size[1] * kernel.size[3]
+        _, inputs, _, width = kernel.size
 
         def new(name: str, *shape: int) -> Tensor:
             return scratch(f"fourier gradient {name}", shape, kernel.spectrum)
 
         self._gate_factor, self._local_factor, self._upstream, self._product = (
-            new(name, samples, rows, width) for name in ("gate", "local", "upstream", "product")
+            new(name, samples, rows * width, inputs) for name in ("gate", "local", "upstream", "product")
         )
         self._rows = torch.view_as_complex(new("rows", columns, rows, 2))
         self._found = torch.view_as_complex(new("spectrum", columns, rows, 2))
@@ -45,7 +45,7 @@ class KernelGradients:
         # Of a real matrix, all frequencies but the first and the middle one of a row stand for two.
         doubled = kernel.spectrum.new_full((columns, 1, 1), 2)
         doubled[0] = 1
-        if width % 2 == 0:
+        if inputs * width % 2 == 0:
             doubled[-1] = 1
         self._doubled = doubled
         self._weighted = kernel.spectrum * doubled
@@ -114,7 +114,8 @@ class KernelGradients:
         kernel, shares = self._maker.kernel, self._shares
         numbers = torch.view_as_real(self._found).flatten(0, 1)
         for one, gates, to_gates in zip(gradient, kernel.gates[samples], self._gates[samples], strict=True):
-            transform(partial(torch.fft.rfft, norm="forward"), one, self._rows.t())
+            rows = self._maker.transformed(one)
+            transform(partial(torch.fft.rfft, norm="forward"), rows, self._rows.t())
             transform(partial(torch.fft.fft, norm="forward"), self._rows, self._found)
             for j, gate in enumerate(gates):
                 torch.mul(self._weighted[j].view(-1, 2), numbers, out=shares[:-1])

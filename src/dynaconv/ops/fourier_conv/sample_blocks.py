@@ -19,7 +19,7 @@ from dynaconv.spec import ConvSpec
 __all__ = ["SampleBlocks"]
 
 # 8 MiB of float32: several of them stay in the last cache.
-BLOCK_NUMBERS = 2**21
+BLOCK_NUMBERS = 2**19
 
 
 class SampleBlocks:
