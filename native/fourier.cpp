@@ -189,6 +189,7 @@ void dynaconv_spectrum_sizes(const SpectrumProblem* p, int64_t* sizes) {
 // spectrum: spectra x waves x rows x 2; runs: waves x rows.
 void dynaconv_spectrum_tiles(const SpectrumProblem* p, const float* spectrum, const int64_t* runs, float* tiles,
                              uint16_t* run_tiles) {
+    expect_writes(tiles, p->spectra * pass_of(*p, 1).wave_tiles() * pass_of(*p, 1).tile_floats() * sizeof(float));
     Tiling tiling{pass_of(*p, 1), spectrum, runs, nullptr, tiles, nullptr, run_tiles, scale_of(*p)};
     parallel_for(p->threads, tiling.pass.wave_tiles(), Tiling::fill, &tiling);
 }
@@ -201,6 +202,9 @@ void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const 
     pass.half = half;
     pass.matrix = matrix;
     pass.weights = weights;
+    expect_writes(half, samples * pass.half_floats() * sizeof(float));
+    expect_writes(weights, samples * p->rows() * p->columns() * sizeof(float));
+    if (matrix) expect_writes(matrix, samples * pass.matrix_floats() * sizeof(float));
     parallel_for(p->threads, samples * pass.wave_tiles(), kernels().spectrum_waves, &pass);
     parallel_for(p->threads, samples * pass.row_blocks(), kernels().spectrum_rows, &pass);
 }

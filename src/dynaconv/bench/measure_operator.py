@@ -26,7 +26,7 @@ CLOSE = 1.15
 _BYTES_PER_NUMBER = 4
 _MOST_BYTES = 3 * 2**30
 # One convolution over K times the channels is the form for export; where K is large it would take most of the time.
-_MOST_WORK = 8
+_MOST_WORK = 4
 
 
 @dataclass(frozen=True)

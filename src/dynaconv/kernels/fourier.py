@@ -166,7 +166,7 @@ class FourierKernels(nn.Module):
         outputs, taps = (ones if factor is None else factor for factor in (outputs, taps))
         rows = (outputs[:, :, None] * taps[:, None]).expand(batch, out_channels, height * width)
         columns = (ones if inputs is None else inputs).expand(batch, self.groups * in_per_group)
-        return rows.reshape(batch, self.groups, -1, 1), columns.reshape(batch, self.groups, 1, -1)
+        return rows.flatten(1).unflatten(1, (self.groups, -1, 1)), columns.unflatten(1, (self.groups, 1, -1))
 
     def _local_factors(self, local: Tensor) -> tuple[Tensor, Tensor]:
         """The scores of the local sigmoids as a product, `(g, O/g·k1·k2, C)` and `(B, g, C, I/g)`."""

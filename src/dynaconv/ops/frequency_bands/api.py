@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from math import pi
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dynaconv.errors import ShapeError
+from dynaconv.ops.exported import is_exporting
+from dynaconv.ops.frequency_bands.operator import BandModulation, weighted
+from dynaconv.ops.recompute import recomputed
+from dynaconv.spec import ConvSpec
 
 __all__ = ["modulate_bands"]
 
@@ -47,64 +51,34 @@ def modulate_bands(x: Tensor, gates: Tensor, edges: Sequence[int], *, as_publish
         raise ShapeError("gates", gates.shape, f"({batch}, G, {counts[0]} or {counts[1]}, {size[0]}, {size[1]})")
     if channels % groups:
         raise ShapeError("gates", gates.shape, f"a number of groups that divides the {channels} channels")
+    values = x.to(torch.promote_types(x.dtype, torch.float32))
+    weights = gates.to(values.dtype)
+    if gates.shape[2] == len(edges):
+        weights = torch.cat([weights, torch.ones_like(weights[:, :, :1])], dim=2)
     with _without_autocast(x.device.type):
-        values = x.to(torch.promote_types(x.dtype, torch.float32))
-        parts = (_published_parts if as_published else _parts)(values, edges)
-    maps = gates.to(values.dtype).unbind(2)
-    last = [maps[-1]] if len(maps) > len(edges) else [torch.ones_like(maps[0])]
-    weights = [*maps[: len(edges)], *last]
-    # Band by band: gate_1 (x − x_1) + gate_2 (x_1 − x_2) + … with every part read once.
-    y = _gated(values, weights[0])
-    for j, part in enumerate(parts):
-        y = y + _gated(part, weights[j + 1] - weights[j])
+        if as_published:
+            y = weighted(values, _published_parts(values, edges), weights)
+        elif is_exporting("auto"):
+            y = BandModulation(tuple(edges)).formula((values, weights), _each_channel(x))
+        else:
+            y = _modulation(tuple(edges))(values, weights, _each_channel(x), "auto")
     return y.to(x.dtype)
+
+
+@cache
+def _modulation(edges: tuple[int, ...]) -> Callable[..., Tensor]:
+    return recomputed(BandModulation(edges))
+
+
+def _each_channel(x: Tensor) -> ConvSpec:
+    channels = x.shape[1]
+    return ConvSpec.parse(channels, channels, 1, dims=2, groups=channels)
 
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
     # Some devices, such as meta, have no autocast to switch off.
     enabled = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if enabled else nullcontext()
-
-
-def _gated(x: Tensor, gate: Tensor) -> Tensor:
-    """`(B, C, H, W)` times `(B, G, H, W)`."""
-    by_group: Tensor = x.unflatten(1, (gate.shape[1], -1)) * gate.unsqueeze(2)
-    return by_group.flatten(1, 2)
-
-
-def _parts(x: Tensor, edges: Sequence[int]) -> list[Tensor]:
-    """The parts of x below every edge, from the coefficients of its slow waves."""
-    height, width = x.shape[2:]
-    rows, columns = (_waves(size, _highest(size, edges[0]), x) for size in (height, width))
-    # Transposed in between: a product with the last dimension is one large product.
-    waves = ((x @ columns).transpose(2, 3) @ rows).transpose(2, 3)
-    found = []
-    for edge in edges:
-        down, across = (2 * (_highest(size, edge) + 1) for size in (height, width))
-        half = (waves[..., :down, :across].transpose(2, 3) @ rows[:, :down].T).transpose(2, 3)
-        found.append(half @ columns[:, :across].T)
-    return found
-
-
-def _highest(size: int, edge: int) -> int:
-    """The most periods on `size` pixels that are at most one in `2 * edge`."""
-    return size // (2 * edge)
-
-
-def _waves(size: int, highest: int, like: Tensor) -> Tensor:
-    """Cosine and sine of every frequency from none to the highest, `(size, 2·(highest + 1))`.
-
-    The first sine is zero, so that there is a column more than needed but never a matrix without columns; the others
-    are orthonormal.
-    """
-    position = torch.arange(size, device=like.device)[:, None]
-    frequency = torch.arange(highest + 1, device=like.device)
-    # Whole periods are taken off while the numbers are integers, so that angles are exact. Exporters do not know the
-    # remainder by a size that is free.
-    steps = position * frequency
-    angle = (steps - steps // size * size).to(like.dtype) / size * (2 * pi)
-    length = (torch.where(frequency == 0, 1, 2).to(like.dtype) / size).sqrt()
-    return (torch.stack([angle.cos(), angle.sin()], dim=2) * length[:, None]).flatten(1)
 
 
 def _published_parts(x: Tensor, edges: Sequence[int]) -> list[Tensor]:
