@@ -19,6 +19,7 @@ namespace {
 constexpr long kBadStep = 32;
 constexpr int kRadices[] = {4, 2, 3, 5, 7, 11, 13};
 constexpr long kBandBlocks = 8;
+constexpr long kSmallSample = 1 << 18;  // floats: half of a second-level cache
 
 // e^(-2 pi i k / n) as pairs, k below count.
 std::vector<float> roots_of(long n, long count) {
@@ -205,6 +206,8 @@ void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const 
     expect_writes(half, samples * pass.half_floats() * sizeof(float));
     expect_writes(weights, samples * p->rows() * p->columns() * sizeof(float));
     if (matrix) expect_writes(matrix, samples * pass.matrix_floats() * sizeof(float));
+    if (samples >= 2 * p->threads && pass.half_floats() <= kSmallSample)
+        return parallel_for(p->threads, samples, kernels().spectrum_samples, &pass);
     parallel_for(p->threads, samples * pass.wave_tiles(), kernels().spectrum_waves, &pass);
     parallel_for(p->threads, samples * pass.row_blocks(), kernels().spectrum_rows, &pass);
 }

@@ -189,5 +189,12 @@ static void row_item(void* context, long index) {
     }
 }
 
+// One item: all of a small sample, which stays in the cache of its thread.
+static void sample_item(void* context, long sample) {
+    const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
+    for (long tile = 0; tile < p.wave_tiles(); ++tile) wave_item(context, sample * p.wave_tiles() + tile);
+    for (long block = 0; block < p.row_blocks(); ++block) row_item(context, sample * p.row_blocks() + block);
+}
+
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

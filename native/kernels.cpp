@@ -27,6 +27,7 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          weight_gradient_item,
                          wave_item,
                          row_item,
+                         sample_item,
                          row_gradient_item,
                          wave_gradient_item};
 

@@ -146,6 +146,7 @@ struct Kernels {
     Body tapwise_weight_gradient;  // index below weight_items()
     Body spectrum_waves;           // context: const SpectrumPass*, index below samples x wave tiles
     Body spectrum_rows;            // index below samples x row blocks
+    Body spectrum_samples;         // index below samples: both of these
     Body spectrum_row_gradient;    // index below samples x bands
     Body spectrum_wave_gradient;   // index below wave tiles
 };

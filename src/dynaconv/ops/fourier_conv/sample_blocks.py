@@ -18,7 +18,7 @@ from dynaconv.spec import ConvSpec
 
 __all__ = ["SampleBlocks"]
 
-# 8 MiB of float32: several of them stay in the last cache.
+# 2 MiB of float32: kernels, what they are made of and their gradient stay in the last cache.
 BLOCK_NUMBERS = 2**19
 
 
