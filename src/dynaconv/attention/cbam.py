@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, GateBlock, check_count, gate_of, hidden_channels
+from dynaconv.attention.base import AttentionBlock, GateBlock, gate_of
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 
 __all__ = ["CBAM", "CBAMChannel", "CBAMSpatial"]

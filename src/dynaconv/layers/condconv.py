@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv.context import global_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_size
+from dynaconv.layers.base import DynamicConv, Init
 from dynaconv.layers.block_router import BlockRouter, sigmoid_router
 from dynaconv.layers.experts import expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -57,7 +58,7 @@ class _CondConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=False, device=device, dtype=dtype)
-        check_size("num_kernels", num_kernels)
+        check_count("num_kernels", num_kernels)
         if router is not None and router.num_kernels != num_kernels:
             raise ArgumentError("num_kernels", num_kernels, f"{router.num_kernels}, as the router has it")
         # Not registered here: the block that the router belongs to holds its parameters.

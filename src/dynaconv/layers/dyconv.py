@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import SoftmaxRouter
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
+from dynaconv.layers.base import DynamicConv, Init, check_init
 from dynaconv.layers.experts import COMMON, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -55,8 +56,8 @@ class _DyConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=False, device=device, dtype=dtype)
-        check_size("num_kernels", num_kernels)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        check_count("num_kernels", num_kernels)
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         if as_published:
             hidden = num_kernels if in_channels == 3 else in_channels // reduction + 1
         # The 3-D form of the public code has no bias in the attention, the others do.

@@ -7,9 +7,10 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 from dynaconv.ops.second_order.precision import widened
-from dynaconv.pooling.base import Pooling, check_count
+from dynaconv.pooling.base import Pooling
 
 __all__ = ["AveragePool", "GeneralizedMeanPool", "MaxPool"]
 
