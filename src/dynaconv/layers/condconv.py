@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from dynaconv.context import global_average
 from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init
+from dynaconv.layers.base import Init
 from dynaconv.layers.block_router import BlockRouter, sigmoid_router
-from dynaconv.layers.experts import expert_bank, expert_bias
+from dynaconv.layers.experts import MixedExperts, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["CondConv1d", "CondConv2d", "CondConv3d"]
@@ -23,7 +22,7 @@ __all__ = ["CondConv1d", "CondConv2d", "CondConv3d"]
 _START = partial(nn.init.kaiming_uniform_, a=5**0.5)
 
 
-class _CondConvNd(DynamicConv):
+class _CondConvNd(MixedExperts):
     """CondConv in any number of dimensions; documented at `CondConv2d`."""
 
     dims: ClassVar[int]
@@ -72,10 +71,6 @@ class _CondConvNd(DynamicConv):
         """`{"mixture": (B, K)}`, each between 0 and 1."""
         (shared,) = self._block_router
         return {"mixture": self.router(global_average(x)) if shared is None else shared.routed()}
-
-    def assemble(self, coefficients: dict[str, Tensor]) -> MixtureKernel:
-        """The experts, weights and biases, in their shares."""
-        return MixtureKernel(self.bank, coefficients["mixture"], bias_bank=self.bias)
 
 
 class CondConv1d(_CondConvNd):

@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from dynaconv.coefficients import SoftmaxRouter
 from dynaconv.context import global_average
 from dynaconv.counts import check_count, hidden_channels
-from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_init
-from dynaconv.layers.experts import COMMON, expert_bank, expert_bias
+from dynaconv.layers.base import Init, check_init
+from dynaconv.layers.experts import COMMON, MixedExperts, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["DyConv1d", "DyConv2d", "DyConv3d"]
 
 
-class _DyConvNd(DynamicConv):
+class _DyConvNd(MixedExperts):
     """Dynamic convolution in any number of dimensions; documented at `DyConv2d`."""
 
     dims: ClassVar[int]
@@ -71,10 +70,6 @@ class _DyConvNd(DynamicConv):
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"mixture": (B, K)}`, rows that sum to one."""
         return {"mixture": self.router(global_average(x))}
-
-    def assemble(self, coefficients: dict[str, Tensor]) -> MixtureKernel:
-        """The experts, weights and biases, in their shares."""
-        return MixtureKernel(self.bank, coefficients["mixture"], bias_bank=self.bias)
 
 
 class DyConv1d(_DyConvNd):
