@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each may import what stands before it; packages on one line never import each other.
 ORDER = [
     {"errors"},
-    {"counts", "spec", "atomic"},
+    {"counts", "options", "spec", "atomic"},
     {"kernels"},
     {"native"},
     {"dispatch"},

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from dynaconv.counts import check_count
 from dynaconv.ops.checks import check_map
 
 __all__ = ["Pooling"]
@@ -22,11 +23,14 @@ class Pooling(nn.Module, ABC):
     Attributes:
         channels: C.
         out_features: D, which the classifier takes.
+
+    Raises:
+        ArgumentError: `channels` is not an integer >= 1.
     """
 
     def __init__(self, channels: int, out_features: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels = check_count("channels", channels)
         self.out_features = out_features
 
     @abstractmethod
