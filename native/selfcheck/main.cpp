@@ -11,7 +11,7 @@ int dynaconv_force_isa(const char* name);
 namespace {
 
 using dynaconv::Problem;
-using Check = bool (*)(Problem);
+using selfcheck::CellProblem;
 
 // samples experts groups, tap groups | channels | map | output map | kernel | stride | padding | dilation | half, plain bank, threads
 const Problem kProblems[] = {
@@ -26,9 +26,39 @@ const Problem kProblems[] = {
     {4, 2, 1, 1, 7, 9, {1, 1, 30}, {1, 1, 15}, {1, 1, 4}, {1, 1, 2}, {0, 0, 1}, {1, 1, 1}, 0, 0, 1},
 };
 
-bool run(const char* isa, const char* operation, Check check, bool half) {
+// As above, and the channels of a cell.
+const CellProblem kCellProblems[] = {
+    {{5, 4, 1, 1, 20, 33, {1, 6, 5}, {1, 6, 5}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}, 0, 0, 1}, 33, 20},
+    {{1, 3, 1, 1, 70, 80, {1, 3, 4}, {1, 3, 4}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {1, 1, 1}, 0, 0, 1}, 80, 70},
+    {{2, 5, 1, 1, 192, 128, {1, 5, 4}, {1, 3, 2}, {1, 1, 3}, {1, 2, 2}, {0, 0, 1}, {1, 1, 1}, 0, 0, 1}, 64, 64},
+    {{9, 3, 1, 1, 17, 256, {1, 2, 2}, {1, 2, 2}, {1, 3, 2}, {1, 1, 1}, {0, 1, 0}, {1, 1, 2}, 0, 0, 1}, 128, 17},
+    {{3, 20, 1, 1, 128, 33, {1, 3, 4}, {1, 3, 4}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 0, 0, 1}, 33, 64},
+    {{2, 70, 1, 1, 19, 20, {1, 4, 5}, {1, 4, 5}, {1, 3, 2}, {1, 1, 1}, {0, 2, 1}, {1, 2, 2}, 0, 0, 1}, 20, 19},
+    {{2, 4, 1, 1, 6, 9, {1, 45, 31}, {1, 23, 16}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {1, 1, 1}, 0, 0, 1}, 9, 6},
+    {{2, 3, 1, 1, 5, 6, {1, 3, 2}, {1, 3, 2}, {1, 5, 5}, {1, 1, 1}, {0, 2, 2}, {1, 1, 1}, 0, 0, 1}, 6, 5},
+    {{1, 2, 1, 1, 3, 2, {4, 5, 5}, {4, 5, 5}, {5, 5, 5}, {1, 1, 1}, {2, 2, 2}, {1, 1, 1}, 0, 0, 1}, 2, 3},
+};
+
+// spectra gates | outputs inputs | kernel | ranks | threads
+const dynaconv::SpectrumProblem kSpectra[] = {
+    {1, 5, 6, 4, 3, 3, 1, 5, 1},  {2, 3, 7, 10, 1, 1, 2, 3, 1}, {1, 64, 17, 8, 3, 1, 0, 2, 1},
+    {1, 1, 11, 6, 1, 3, 1, 0, 1}, {2, 4, 5, 26, 3, 3, 0, 0, 1}, {1, 9, 36, 14, 1, 1, 1, 1, 1},
+};
+
+bool run_spectra(const char* isa) {
     bool good = true;
-    for (Problem p : kProblems) {
+    for (const dynaconv::SpectrumProblem& p : kSpectra) {
+        if (selfcheck::check_spectrum(p)) continue;
+        good = false;
+        std::printf("%s, spectrum is wrong at %ldx%ld channels\n", isa, long(p.inputs), long(p.outputs));
+    }
+    return good;
+}
+
+template <class P, size_t N>
+bool run(const char* isa, const char* operation, bool (*check)(P), const P (&problems)[N], bool half) {
+    bool good = true;
+    for (P p : problems) {
         p.half = half;
         if (check(p)) continue;
         good = false;
@@ -44,10 +74,12 @@ int main() {
     bool good = true;
     for (const char* isa : {"avx512", "avx2", "portable", "neon"}) {
         if (!dynaconv_force_isa(isa)) continue;
-        bool all = run(isa, "mixture", selfcheck::check_mixture, false);
-        all = run(isa, "mixture in bfloat16", selfcheck::check_mixture, true) && all;
-        all = run(isa, "dense", selfcheck::check_dense, false) && all;
-        all = run(isa, "tapwise", selfcheck::check_tapwise, false) && all;
+        bool all = run(isa, "mixture", selfcheck::check_mixture, kProblems, false);
+        all = run(isa, "mixture in bfloat16", selfcheck::check_mixture, kProblems, true) && all;
+        all = run(isa, "dense", selfcheck::check_dense, kProblems, false) && all;
+        all = run(isa, "tapwise", selfcheck::check_tapwise, kProblems, false) && all;
+        all = run(isa, "cells", selfcheck::check_cells, kCellProblems, false) && all;
+        all = run_spectra(isa) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../problem.h"
+#include "../spectrum.h"
 #include "../storage.h"
 
 namespace selfcheck {
@@ -91,15 +92,22 @@ inline long pixel_under(const dynaconv::Problem& p, long out_pixel, long tap) {
     return at;
 }
 
+// A problem whose kernels are mixed from cells of so many channels; experts counts the cells.
+struct CellProblem : dynaconv::Problem {
+    int64_t cell_out, cell_in;
+};
+
 // Whether the C interface gives what the definition says, with 1, 2 and 4 threads the same.
 bool check_mixture(dynaconv::Problem problem);
 bool check_dense(dynaconv::Problem problem);
 bool check_tapwise(dynaconv::Problem problem);
+bool check_cells(CellProblem problem);
+bool check_spectrum(const dynaconv::SpectrumProblem& problem);
 
 // The same for one operation: `run` gives its results, none where a canary of its own died; `add_output` adds what one
 // output channel of one sample at one pixel contributes to each of them.
-template <class Tensors, class Run, class AddOutput>
-bool check(const dynaconv::Problem& p, Run run, AddOutput add_output) {
+template <class Tensors, class P, class Run, class AddOutput>
+bool check(const P& p, Run run, AddOutput add_output) {
     Tensors t(p);
     const std::vector<Numbers> found = run(p, t, 1);
     std::vector<Expected> expected;

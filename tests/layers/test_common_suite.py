@@ -250,7 +250,7 @@ def test_bad_geometry(case: LayerCase, argument: str, value: Any, allowed: str) 
 
 @one_of_a_kind
 def test_unknown_option(case: LayerCase) -> None:
-    with pytest.raises(ArgumentError, match=f"magic=1: expected only options that '{case.name}' has"):
+    with pytest.raises(ArgumentError, match=f"magic=1: expected (only options that|no options,) '{case.name}' has"):
         case.make(magic=1)
 
 

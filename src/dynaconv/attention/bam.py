@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import GateBlock, check_count, gate_of, hidden_channels
+from dynaconv.attention.base import GateBlock, gate_of
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm, branch_norm
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 
 __all__ = ["BAM"]
 

@@ -1,4 +1,4 @@
-"""What attention blocks share: one check of the input, a hidden width, a sigmoid in full precision."""
+"""What attention blocks share: one check of the input, a sigmoid in full precision."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from dynaconv.errors import ArgumentError, ShapeError
+from dynaconv.counts import check_count
+from dynaconv.ops.checks import check_map
 
-__all__ = ["AttentionBlock", "GateBlock", "check_count", "gate_of", "hidden_channels", "widened"]
+__all__ = ["AttentionBlock", "GateBlock", "gate_of", "widened"]
 
 
 class AttentionBlock(nn.Module, ABC):
@@ -39,8 +40,7 @@ class AttentionBlock(nn.Module, ABC):
         Raises:
             ShapeError: not four dimensions, another number of channels, or a map without pixels.
         """
-        if x.dim() != 4 or x.shape[1] != self.channels or not (x.shape[2] and x.shape[3]):
-            raise ShapeError("x", x.shape, f"(B, {self.channels}, H, W) with H and W at least 1")
+        check_map(x, self.channels)
         return self.attend(x).to(x.dtype)
 
 
@@ -64,24 +64,3 @@ def widened(x: Tensor) -> Tensor:
 def gate_of(scores: Tensor, like: Tensor) -> Tensor:
     """The logistic sigmoid of `scores`, taken in float32 or longer and given in the type of `like`."""
     return widened(scores).sigmoid().to(like.dtype)
-
-
-def check_count(argument: str, value: int) -> int:
-    """`value` if it is an integer >= 1.
-
-    Raises:
-        ArgumentError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(argument, value, "an integer >= 1")
-    return value
-
-
-def hidden_channels(channels: int, reduction: int, min_hidden: int) -> int:
-    """Width of a bottleneck: `channels // reduction`, rounded down, but at least `min_hidden`.
-
-    Raises:
-        ArgumentError: an argument is not an integer >= 1.
-    """
-    least = check_count("min_hidden", min_hidden)
-    return max(check_count("channels", channels) // check_count("reduction", reduction), least)

@@ -6,17 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, GateBlock, check_count, gate_of, hidden_channels
+from dynaconv.attention.base import AttentionBlock, GateBlock, gate_of
 from dynaconv.attention.map_norm import map_norm
+from dynaconv.attention.squeeze_excite import SqueezeExcite
 from dynaconv.coefficients import BranchNorm
 from dynaconv.context import global_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 
 __all__ = ["CBAM", "CBAMChannel", "CBAMSpatial"]
 
 
-class CBAMChannel(GateBlock):
-    """`y = σ(MLP(avg_hw x) + MLP(max_hw x)) ⊙ x` with one `MLP = W2 ReLU(W1 · + b1) + b2` for both.
+class CBAMChannel(SqueezeExcite):
+    """`y = σ(MLP(avg_hw x) + MLP(max_hw x)) ⊙ x` with the `MLP = W2 ReLU(W1 · + b1) + b2` of SE for both.
 
     Args:
         channels: C.
@@ -31,21 +33,6 @@ class CBAMChannel(GateBlock):
 
     Source: Woo, Park, Lee, Kweon, CBAM, 1807.06521, section 3; Jongchan/attention-module. timm leaves the biases out.
     """
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        reduction: int = 16,
-        min_hidden: int = 1,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(channels)
-        hidden = hidden_channels(channels, reduction, min_hidden)
-        self.fc1 = nn.Linear(channels, hidden, bias=bias, device=device, dtype=dtype)
-        self.fc2 = nn.Linear(hidden, channels, bias=bias, device=device, dtype=dtype)
 
     def gate(self, x: Tensor) -> Tensor:
         """One factor per channel, `(B, C, 1, 1)`, between 0 and 1."""

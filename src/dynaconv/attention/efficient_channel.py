@@ -7,8 +7,9 @@ from math import log2
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import GateBlock, check_count, gate_of
+from dynaconv.attention.base import GateBlock, gate_of
 from dynaconv.context import global_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 
 __all__ = ["EfficientChannelAttention"]

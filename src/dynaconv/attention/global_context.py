@@ -7,7 +7,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, gate_of, hidden_channels, widened
+from dynaconv.attention.base import AttentionBlock, gate_of, widened
+from dynaconv.counts import hidden_channels
 from dynaconv.errors import ArgumentError
 
 __all__ = ["GlobalContext"]

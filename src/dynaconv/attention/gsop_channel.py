@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import GateBlock, check_count, gate_of
+from dynaconv.attention.base import GateBlock, gate_of
 from dynaconv.attention.gsop_scores import CovarianceScores, pointwise
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
+from dynaconv.counts import check_count
 from dynaconv.ops import covariance_pool
 
 __all__ = ["GSoPChannel"]

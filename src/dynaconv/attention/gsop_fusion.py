@@ -54,6 +54,10 @@ class GSoPFusion(AttentionBlock):
         shared: dict[str, Any] = {"reduced_channels": reduced_channels, "norm": norm, "device": device, "dtype": dtype}
         self.channel = GSoPChannel(channels, stride=stride, **shared)
         self.position = GSoPPosition(channels, grid_size=grid_size, as_published=as_published, **shared)
+        self._make_fusion(norm, device, dtype)
+
+    def _make_fusion(self, norm: BranchNorm, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+        """What the fusion learns; nothing by default."""
 
     @abstractmethod
     def fuse(self, channel: Tensor, position: Tensor) -> Tensor:
@@ -134,46 +138,15 @@ class GSoPConcat(GSoPFusion):
     """A channel-wise and a position-wise block side by side, brought back to C channels by a convolution and BN.
 
     The convolution is the sum of one over each block's output, in groups of 64 channels. Its kernel is k×1, high and
-    narrow as in the authors' code: k is 11, 9, 7, 5 for 256, 512, 1024, 2048 channels.
-
-    Args:
-        channels: C.
-        reduced_channels: see `GSoPFusion`, like all that follow.
-        stride: see `GSoPFusion`.
-        grid_size: see `GSoPFusion`.
-        norm: see `GSoPFusion`; also of the output.
-        as_published: see `GSoPFusion`.
-        device: see `GSoPFusion`.
-        dtype: see `GSoPFusion`.
-
-    Raises:
-        ArgumentError: an argument is not allowed.
+    narrow as in the authors' code: k is 11, 9, 7, 5 for 256, 512, 1024, 2048 channels. See `GSoPFusion`;
+    `norm` is of the output too.
 
     Source: Gao, Xie, Wang, Li, 1811.12006, section 3.2; the authors' code, option `'&'`.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        *,
-        reduced_channels: int = 128,
-        stride: int = 1,
-        grid_size: int = 8,
-        norm: BranchNorm = "batch",
-        as_published: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(
-            channels,
-            reduced_channels=reduced_channels,
-            stride=stride,
-            grid_size=grid_size,
-            norm=norm,
-            as_published=as_published,
-            device=device,
-            dtype=dtype,
-        )
+    def _make_fusion(self, norm: BranchNorm, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+        """The convolution and its normalisation."""
+        channels = self.channels
         groups = gcd(channels, max(1, channels // 64))
         reach = max(0, int(log2(32 / groups)) + 2)
         self.from_channel, self.from_position = (

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, check_count, gate_of
+from dynaconv.attention.base import AttentionBlock, gate_of
 from dynaconv.attention.gsop_scores import CovarianceScores, pointwise
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
 from dynaconv.context import cell_averages
+from dynaconv.counts import check_count
 from dynaconv.ops import covariance_pool
 from dynaconv.ops.second_order.precision import full_precision, widened
 

@@ -7,9 +7,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, hidden_channels
+from dynaconv.attention.base import AttentionBlock
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm
+from dynaconv.counts import hidden_channels
 from dynaconv.errors import ArgumentError
 
 __all__ = ["NonLocal"]

@@ -20,6 +20,7 @@ from dynaconv.attention.non_local import NonLocal
 from dynaconv.attention.selective_kernel import SelectiveKernel
 from dynaconv.attention.squeeze_excite import SqueezeExcite
 from dynaconv.errors import ArgumentError
+from dynaconv.options import check_options
 
 __all__ = ["ATTENTIONS", "create_attention", "list_attentions"]
 
@@ -67,7 +68,5 @@ def create_attention(name: str, channels: int, **options: Any) -> nn.Module:
         raise ArgumentError("name", name, f"one of {', '.join(ATTENTIONS)}")
     cls = ATTENTIONS[name]
     allowed = [option for option in signature(cls).parameters if option != "channels"]
-    for option, value in options.items():
-        if option not in allowed:
-            raise ArgumentError(option, value, f"only options that {name!r} has: {', '.join(allowed)}")
+    check_options(name, options, allowed)
     return cls(channels, **options)

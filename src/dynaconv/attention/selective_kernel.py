@@ -7,10 +7,11 @@ from math import gcd
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import AttentionBlock, check_count, hidden_channels, widened
+from dynaconv.attention.base import AttentionBlock, widened
 from dynaconv.attention.map_norm import map_norm
 from dynaconv.coefficients import BranchNorm, branch_norm
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 
 __all__ = ["SelectiveKernel"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynaconv.attention.base import GateBlock, gate_of, hidden_channels
+from dynaconv.attention.base import GateBlock, gate_of
 from dynaconv.context import global_average
+from dynaconv.counts import hidden_channels
 
 __all__ = ["SqueezeExcite"]
 

@@ -84,11 +84,7 @@ def network_figure(networks: tuple[NetworkResult, ...]) -> Figure:
                 row=1,
                 col=column,
             )
-        figure.add_vline(x=1, line={"color": _STATIC, "dash": "dot"}, row=1, col=column)
-    figure.update_xaxes(type="log", dtick="D2")
-    figure.update_yaxes(autorange="reversed")
-    figure.update_layout(barmode="group", height=180 + 44 * len(names))
-    return figure
+    return _of_static(figure, 180 + 44 * len(names))
 
 
 def _quartiles(networks: tuple[NetworkResult, ...], what: str, form: str) -> dict[str, object] | None:
@@ -117,10 +113,15 @@ def block_figure(blocks: tuple[BlockResult, ...]) -> Figure:
             row=1,
             col=column,
         )
-        figure.add_vline(x=1, line={"color": _STATIC, "dash": "dot"}, row=1, col=column)
+    return _of_static(figure, 180 + 26 * len(blocks))
+
+
+def _of_static(figure: Figure, height: int) -> Figure:
+    """Bars that are multiples of the static network, which is a line at one."""
+    figure.add_vline(x=1, line={"color": _STATIC, "dash": "dot"})
     figure.update_xaxes(type="log", dtick="D2")
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(height=180 + 26 * len(blocks))
+    figure.update_layout(barmode="group", height=height)
     return figure
 
 

@@ -16,7 +16,7 @@ from dynaconv.layers import DynamicConv
 from dynaconv.ops.dense_conv.grouped import forward as grouped_conv
 from dynaconv.ops.maps import on_map, with_bias
 from dynaconv.ops.static_conv import padded, static_conv
-from dynaconv.ops.tapwise_conv.operator import formula as tapwise_formula
+from dynaconv.ops.tapwise_conv.operator import OPERATOR as TAPWISE
 from dynaconv.spec import ConvSpec
 
 __all__ = ["GroupedForm", "grouped_form", "plain_conv"]
@@ -40,7 +40,7 @@ def plain_conv(x: Tensor, kernel: Kernel, spec: ConvSpec) -> Tensor:
         case DenseKernel():
             return with_bias(grouped_conv(x, kernel.weight, spec), kernel.bias)
         case TapwiseKernel():
-            return with_bias(tapwise_formula((x, kernel.weight, kernel.taps), spec), kernel.bias)
+            return with_bias(TAPWISE.formula((x, kernel.weight, kernel.taps), spec), kernel.bias)
         case _:
             raise ArgumentError("kernel", type(kernel).__name__, "a kernel per sample")
 

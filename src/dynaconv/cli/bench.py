@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dynaconv.cli.arguments import plain_parser
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 
 __all__ = ["run"]
@@ -64,8 +65,8 @@ def _values(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, metavar="N", help="threads that PyTorch uses [its own default]")
     parser.add_argument("--out", default="runs/bench", metavar="FOLDER", help="for the results [%(default)s]")
     values = parser.parse_args(argv)
-    if values.threads is not None and values.threads < 1:
-        raise ArgumentError("threads", values.threads, "an integer >= 1")
+    if values.threads is not None:
+        check_count("threads", values.threads)
     return values
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from dynaconv.convert import Plan
-from dynaconv.errors import ArgumentError, ConfigError
+from dynaconv.counts import check_count
+from dynaconv.errors import ConfigError
 
 __all__ = ["add_flags", "arguments_of", "example_of", "facts"]
 
@@ -57,8 +58,8 @@ def example_of(options: argparse.Namespace) -> Tensor | None:
     """
     for name in ("size", "channels"):
         value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ArgumentError(name, value, "an integer >= 1")
+        if value is not None:
+            check_count(name, value)
     return None if options.size is None else torch.rand(1, options.channels, options.size, options.size)
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from dynaconv.cli.arguments import plain_parser
-from dynaconv.errors import ArgumentError
+from dynaconv.counts import check_count
 from dynaconv.train import TrainConfig, TrainingInterrupted
 
 __all__ = ["run"]
@@ -79,8 +79,7 @@ def _values(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, metavar="N", help=f"passes over the training images [{_EPOCHS}]")
     parser.add_argument("--quick", action="store_true", help="seconds, not minutes: tiny networks that learn little")
     values = parser.parse_args(argv)
-    if values.seeds < 1:
-        raise ArgumentError("seeds", values.seeds, "an integer >= 1")
+    check_count("seeds", values.seeds)
     return values
 
 

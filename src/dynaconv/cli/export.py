@@ -10,7 +10,7 @@ import torch
 
 from dynaconv.cli.arguments import plain_parser
 from dynaconv.cli.network import network_of
-from dynaconv.errors import ArgumentError
+from dynaconv.counts import check_count
 from dynaconv.export import OnnxFile, export_onnx
 
 __all__ = ["run"]
@@ -55,8 +55,8 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print what was written and compared as JSON")
     options = parser.parse_args(argv)
     for name in ("channels", "size"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise ArgumentError(name, getattr(options, name), "an integer >= 1")
+        if getattr(options, name) is not None:
+            check_count(name, getattr(options, name))
     model, info = network_of(options.model, options.conv, options.classes, options.channels)
     mean, std, labels = (info.get(key) for key in ("mean", "std", "classes"))
     channels = options.channels or (len(mean) if mean else 3)

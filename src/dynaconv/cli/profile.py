@@ -9,7 +9,7 @@ from dataclasses import asdict
 import torch
 
 from dynaconv.cli.arguments import plain_parser
-from dynaconv.errors import ArgumentError
+from dynaconv.counts import check_count
 from dynaconv.models import create_model, profile
 from dynaconv.models.published import PRESETS
 
@@ -38,8 +38,8 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--classes", type=int, metavar="N", help="number of class scores [the published]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
-    if options.size is not None and options.size < 1:
-        raise ArgumentError("size", options.size, "an integer >= 1")
+    if options.size is not None:
+        check_count("size", options.size)
     size = options.size or (PRESETS[options.name].input_size[-1] if options.name in PRESETS else _SIZE)
     # Shapes alone are needed.
     with torch.device("meta"):

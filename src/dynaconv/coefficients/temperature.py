@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 
 __all__ = ["Temperature", "TemperatureSchedule", "set_temperature", "temperatures"]
@@ -122,8 +123,7 @@ class TemperatureSchedule:
     """
 
     def __init__(self, model: nn.Module, steps: int, *, start: float | None = None, end: float | None = None) -> None:
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise ArgumentError("steps", steps, "an integer >= 1")
+        check_count("steps", steps)
         found = temperatures(model)
         if not found:
             raise ArgumentError("model", type(model).__name__, "a model with at least one layer that has a temperature")

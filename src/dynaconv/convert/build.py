@@ -18,19 +18,18 @@ from dynaconv.convert.share_warehouse import shared_layers
 from dynaconv.errors import ArgumentError
 from dynaconv.layers import DCDLinear, KernelWarehouseLinear, SamePadded
 from dynaconv.layers.registry import CONVS
+from dynaconv.options import check_options
 
-__all__ = ["LINEAR", "SHARED", "build", "check_options"]
+__all__ = ["LINEAR", "SHARED", "build", "check_method_options"]
 
 # The methods that have a form for linear layers.
 LINEAR: Mapping[str, type[nn.Module]] = {"dcd": DCDLinear, "kernel_warehouse": KernelWarehouseLinear}
 # The method whose layers have parameters in common.
 SHARED = "kernel_warehouse"
-# The method whose layers have parameters in common.
-SHARED = "kernel_warehouse"
 _GIVEN_BY_THE_MODEL = {"router", "warehouse"}
 
 
-def check_options(method: str, options: Mapping[str, Any]) -> None:
+def check_method_options(method: str, options: Mapping[str, Any]) -> None:
     """Raise unless a method takes all options.
 
     Raises:
@@ -38,9 +37,7 @@ def check_options(method: str, options: Mapping[str, Any]) -> None:
     """
     own = next(iter(CONVS[method].values()))
     allowed = {*signature(own).parameters} - {*signature(nn.Conv2d).parameters} - _GIVEN_BY_THE_MODEL
-    for option, value in options.items():
-        if option not in allowed:
-            raise ArgumentError(option, value, f"only options that {method!r} has: {', '.join(sorted(allowed))}")
+    check_options(method, options, sorted(allowed))
 
 
 def build(

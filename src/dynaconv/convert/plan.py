@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from dynaconv.convert.build import LINEAR, SHARED, build, check_options
+from dynaconv.convert.build import LINEAR, SHARED, build, check_method_options
 from dynaconv.convert.candidates import candidates
 from dynaconv.convert.costs import costs_of, input_shapes
 from dynaconv.convert.planned import Plan, PlannedLayer
@@ -62,7 +62,7 @@ def plan(
         odconv: 1 of 2 layers replaced; all together 2,768 → 3,753 parameters
     """
     rules = rules_of(method)
-    check_options(method, options)
+    check_method_options(method, options)
     found = [c for c in candidates(model) if method in LINEAR or not isinstance(c.module, nn.Linear)]
     decided = choose(model, found, rules, Choice(include, exclude, kernel_size, min_channels, stages))
     replaced = {c.names[0]: c.module for c, (action, _) in zip(found, decided, strict=True) if action == "replace"}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv.convert import Plan, PlannedLayer, convert, fold_batchnorm, frozen_outline
-from dynaconv.convert.build import build, check_options
+from dynaconv.convert.build import build, check_method_options
 from dynaconv.convert.costs import costs_of
 from dynaconv.convert.rules import rules_of
 from dynaconv.errors import ArgumentError
@@ -68,7 +68,7 @@ def _converted(model: nn.Module, conversion: Mapping[str, Any]) -> nn.Module:
     """The model with the very layers replaced that were: a method's own rules may change."""
     method, places, options = conversion["method"], conversion["layers"], conversion["options"]
     rules_of(method)
-    check_options(method, options)
+    check_method_options(method, options)
     static = {names[0]: model.get_submodule(names[0]) for names in places}
     made = build(method, static, options)
     costs = costs_of(static, made, {})

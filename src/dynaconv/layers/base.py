@@ -16,7 +16,7 @@ from dynaconv.kernels import Kernel, kernelwise
 from dynaconv.ops.checks import check_input
 from dynaconv.spec import ConvSpec
 
-__all__ = ["DynamicConv", "Init", "check_context_channels", "check_init", "check_size"]
+__all__ = ["DynamicConv", "Init", "check_context_channels", "check_init"]
 
 _IMAGE_DIMS = 2
 
@@ -118,17 +118,6 @@ class DynamicConv(nn.Module, ABC):
         if s.padding_mode != "zeros":
             shown.append(f"padding_mode={s.padding_mode}")
         return ", ".join(shown)
-
-
-def check_size(argument: str, value: int) -> int:
-    """`value` if it is an integer >= 1.
-
-    Raises:
-        ArgumentError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(argument, value, "an integer >= 1")
-    return value
 
 
 def check_init(init: Init) -> Init:

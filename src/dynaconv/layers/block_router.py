@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import SigmoidRouter
 from dynaconv.context import global_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.layers.base import Init, check_init, check_size
+from dynaconv.layers.base import Init, check_init
 
 __all__ = ["BlockRouter", "remove_routers", "route_blocks", "sigmoid_router"]
 
@@ -63,8 +64,8 @@ class BlockRouter(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.num_kernels = check_size("num_kernels", num_kernels)
-        self.router = sigmoid_router(check_size("in_channels", in_channels), num_kernels, init, device, dtype)
+        self.num_kernels = check_count("num_kernels", num_kernels)
+        self.router = sigmoid_router(check_count("in_channels", in_channels), num_kernels, init, device, dtype)
         self._mixture: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:

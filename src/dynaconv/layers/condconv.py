@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv.context import global_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_size
+from dynaconv.layers.base import Init
 from dynaconv.layers.block_router import BlockRouter, sigmoid_router
-from dynaconv.layers.experts import expert_bank, expert_bias
+from dynaconv.layers.experts import MixedExperts, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["CondConv1d", "CondConv2d", "CondConv3d"]
@@ -22,7 +22,7 @@ __all__ = ["CondConv1d", "CondConv2d", "CondConv3d"]
 _START = partial(nn.init.kaiming_uniform_, a=5**0.5)
 
 
-class _CondConvNd(DynamicConv):
+class _CondConvNd(MixedExperts):
     """CondConv in any number of dimensions; documented at `CondConv2d`."""
 
     dims: ClassVar[int]
@@ -57,7 +57,7 @@ class _CondConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=False, device=device, dtype=dtype)
-        check_size("num_kernels", num_kernels)
+        check_count("num_kernels", num_kernels)
         if router is not None and router.num_kernels != num_kernels:
             raise ArgumentError("num_kernels", num_kernels, f"{router.num_kernels}, as the router has it")
         # Not registered here: the block that the router belongs to holds its parameters.
@@ -71,10 +71,6 @@ class _CondConvNd(DynamicConv):
         """`{"mixture": (B, K)}`, each between 0 and 1."""
         (shared,) = self._block_router
         return {"mixture": self.router(global_average(x)) if shared is None else shared.routed()}
-
-    def assemble(self, coefficients: dict[str, Tensor]) -> MixtureKernel:
-        """The experts, weights and biases, in their shares."""
-        return MixtureKernel(self.bank, coefficients["mixture"], bias_bank=self.bias)
 
 
 class CondConv1d(_CondConvNd):

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import BranchNorm, ChannelFusion, MapAffine
 from dynaconv.context import grid_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.kernels import LowRankKernel
-from dynaconv.layers.base import DynamicConv, check_size
+from dynaconv.layers.base import DynamicConv
 from dynaconv.ops.low_rank_conv import centre_product, fuse
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -56,13 +57,11 @@ class _DCDConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
-        self.context_grid = check_size("context_grid", context_grid)
+        self.context_grid = check_count("context_grid", context_grid)
         context_dim = in_channels * context_grid**self.dims
-        self.rank = isqrt(context_dim // groups) if rank is None else check_size("rank", rank)
-        least, ratio = check_size("min_hidden", min_hidden), check_size("reduction", reduction)
-        if hidden_dim is None:
-            hidden_dim = max(max(context_dim, groups * self.rank**2) // ratio, least)
-        hidden = check_size("hidden_dim", hidden_dim)
+        self.rank = isqrt(context_dim // groups) if rank is None else check_count("rank", rank)
+        reduced = hidden_channels(max(context_dim, groups * self.rank**2), reduction, min_hidden)
+        hidden = reduced if hidden_dim is None else check_count("hidden_dim", hidden_dim)
         self.branch = ChannelFusion(context_dim, hidden, out_channels, groups, self.rank, device, dtype)
         self.weight = nn.Parameter(torch.empty(spec.weight_shape, device=device, dtype=dtype))
         thin = groups * self.rank

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import Temperature
 from dynaconv.context import global_average, left_window_average
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import AttendedSlices, DenseKernel
-from dynaconv.layers.base import DynamicConv, check_context_channels, check_size
+from dynaconv.layers.base import DynamicConv, check_context_channels
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["DotProductConv2d"]
@@ -84,8 +85,8 @@ class DotProductConv2d(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
-        check_size("bank_size", bank_size)
-        check_size("embedding_dim", embedding_dim)
+        check_count("bank_size", bank_size)
+        check_count("embedding_dim", embedding_dim)
         if not 0 <= dropout < 1:
             raise ArgumentError("dropout", dropout, "a number from 0 up to, but not including, 1")
         self.context_channels = check_context_channels(context_channels, in_channels, in_channels)

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import SoftmaxRouter
 from dynaconv.context import global_average
-from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
-from dynaconv.layers.experts import COMMON, expert_bank, expert_bias
+from dynaconv.counts import check_count, hidden_channels
+from dynaconv.layers.base import Init, check_init
+from dynaconv.layers.experts import COMMON, MixedExperts, expert_bank, expert_bias
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["DyConv1d", "DyConv2d", "DyConv3d"]
 
 
-class _DyConvNd(DynamicConv):
+class _DyConvNd(MixedExperts):
     """Dynamic convolution in any number of dimensions; documented at `DyConv2d`."""
 
     dims: ClassVar[int]
@@ -55,8 +55,8 @@ class _DyConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=False, device=device, dtype=dtype)
-        check_size("num_kernels", num_kernels)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        check_count("num_kernels", num_kernels)
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         if as_published:
             hidden = num_kernels if in_channels == 3 else in_channels // reduction + 1
         # The 3-D form of the public code has no bias in the attention, the others do.
@@ -70,10 +70,6 @@ class _DyConvNd(DynamicConv):
     def coefficients(self, x: Tensor) -> dict[str, Tensor]:
         """`{"mixture": (B, K)}`, rows that sum to one."""
         return {"mixture": self.router(global_average(x))}
-
-    def assemble(self, coefficients: dict[str, Tensor]) -> MixtureKernel:
-        """The experts, weights and biases, in their shares."""
-        return MixtureKernel(self.bank, coefficients["mixture"], bias_bank=self.bias)
 
 
 class DyConv1d(_DyConvNd):

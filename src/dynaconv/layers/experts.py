@@ -1,4 +1,4 @@
-"""Banks of experts: every one starts as a convolution of its own would."""
+"""Banks of experts: every one starts as a convolution of its own would; layers that mix them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from dynaconv.kernels import MixtureKernel
+from dynaconv.layers.base import DynamicConv
 from dynaconv.spec import ConvSpec
 
-__all__ = ["COMMON", "expert_bank", "expert_bias"]
+__all__ = ["COMMON", "MixedExperts", "expert_bank", "expert_bias"]
 
 # What the experts of a softmax have in common at the start. They still differ enough to part; measured better, with
 # normalisation behind the layers, than larger experts that share nothing.
@@ -60,3 +62,18 @@ def expert_bias(
     """Biases `(K, O)`, each drawn as `nn.Conv2d` draws its own."""
     bound = 1 / sqrt(spec.weight_count / spec.out_channels)
     return nn.Parameter(torch.empty(num_kernels, spec.out_channels, device=device, dtype=dtype).uniform_(-bound, bound))
+
+
+class MixedExperts(DynamicConv):
+    """A layer whose kernel is a mixture of experts, weights and biases alike.
+
+    Attributes:
+        bank: `(K, O, I/g, *k)`.
+        bias: `(K, O)` or `None`.
+    """
+
+    bank: nn.Parameter
+
+    def assemble(self, coefficients: dict[str, Tensor]) -> MixtureKernel:
+        """The experts, weights and biases, in the shares `coefficients["mixture"]`, `(B, K)`."""
+        return MixtureKernel(self.bank, coefficients["mixture"], bias_bank=self.bias)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv.context import global_average, left_window_average
+from dynaconv.counts import check_count
 from dynaconv.kernels import DenseKernel, GatedSlices
-from dynaconv.layers.base import DynamicConv, check_context_channels, check_size
+from dynaconv.layers.base import DynamicConv, check_context_channels
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["FCGeneratedConv2d"]
@@ -77,8 +78,8 @@ class FCGeneratedConv2d(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
-        check_size("embedding_dim", embedding_dim)
-        check_size("hidden_dim", hidden_dim)
+        check_count("embedding_dim", embedding_dim)
+        check_count("hidden_dim", hidden_dim)
         self.context_channels = check_context_channels(context_channels, 18, in_channels)
         self.average = left_window_average if as_published else global_average
         self.context_gate = nn.Linear(self.context_channels, hidden_dim, device=device, dtype=dtype)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dynaconv.coefficients import BandGates, BranchNorm, GateActivation, KernelModulation, LocalModulation
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import FourierKernel, FourierKernels, Kernel
-from dynaconv.layers.base import DynamicConv, check_size
+from dynaconv.layers.base import DynamicConv
 from dynaconv.ops.checks import check_input
 from dynaconv.ops.frequency_bands import modulate_bands
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -122,8 +123,8 @@ class FDConv2d(DynamicConv):
         _check_activations(activation, local_activation, band_activation, kernels_only)
         if not 0 < kept_frequencies <= 1:
             raise ArgumentError("kept_frequencies", kept_frequencies, "a number above 0, at most 1")
-        kernels = check_size("num_kernels", num_kernels) * check_size("spectra", spectra)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        kernels = check_count("num_kernels", num_kernels) * check_count("spectra", spectra)
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         self.modulation = KernelModulation(
             in_channels,
             hidden,
@@ -192,9 +193,9 @@ def _band_gates(
     dtype: torch.dtype | None,
 ) -> BandGates | None:
     """Checked gates of so many bands, `None` of none."""
-    if in_channels % check_size("band_groups", groups):
+    if in_channels % check_count("band_groups", groups):
         raise ArgumentError("band_groups", groups, f"a divisor of in_channels={in_channels}")
-    if check_size("band_kernel", kernel_size) % 2 == 0:
+    if check_count("band_kernel", kernel_size) % 2 == 0:
         raise ArgumentError("band_kernel", kernel_size, "an odd integer")
     if not bands:
         return None

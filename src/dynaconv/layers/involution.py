@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import BranchNorm, TapGenerator
 from dynaconv.context import centre_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import TapwiseKernel
-from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
+from dynaconv.layers.base import DynamicConv, Init, check_init
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["Involution2d"]
@@ -79,7 +80,7 @@ class Involution2d(DynamicConv):
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
         shared = _group_channels(in_channels, group_channels)
-        hidden = max(1, in_channels // check_size("reduction", reduction))
+        hidden = hidden_channels(in_channels, reduction, 1)
         self.taps = TapGenerator(in_channels, hidden, in_channels // shared, spec.taps, norm, device, dtype)
         self._start(check_init(init))
 
@@ -108,6 +109,6 @@ def _group_channels(channels: int, value: int | None) -> int:
     """How many channels share their kernel."""
     if value is None:
         return next(n for n in range(min(16, channels), 0, -1) if channels % n == 0)
-    if channels % check_size("group_channels", value):
+    if channels % check_count("group_channels", value):
         raise ArgumentError("group_channels", value, f"a divisor of in_channels={channels}, or None")
     return value

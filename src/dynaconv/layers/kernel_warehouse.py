@@ -10,9 +10,10 @@ from torch import Tensor
 
 from dynaconv.coefficients import BranchNorm, ContrastingAttention
 from dynaconv.context import global_average
+from dynaconv.counts import hidden_channels
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import CellKernel, Warehouse
-from dynaconv.layers.base import DynamicConv, Init, check_size
+from dynaconv.layers.base import DynamicConv, Init
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["KernelWarehouseConv1d", "KernelWarehouseConv2d", "KernelWarehouseConv3d"]
@@ -76,7 +77,7 @@ class _KernelWarehouseConvNd(DynamicConv):
         self.borrows = warehouse.taken > 0
         shelf = warehouse.take(spec.weight_shape, groups)
         self._blocks, cells = shelf.blocks, len(warehouse.cells)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         self.attention = ContrastingAttention(
             in_channels,
             hidden,

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import SliceGate
 from dynaconv.context import global_average, left_window_average
+from dynaconv.counts import check_count
 from dynaconv.kernels import DenseKernel
-from dynaconv.layers.base import DynamicConv, Init, check_context_channels, check_init, check_size
+from dynaconv.layers.base import DynamicConv, Init, check_context_channels, check_init
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["KernelWeightedConv2d"]
@@ -92,7 +93,7 @@ class KernelWeightedConv2d(DynamicConv):
             with torch.no_grad():
                 self.weight.div_(_OPEN)
         slices = (spec.out_channels, spec.in_channels // spec.groups)
-        vectors = check_size("embedding_dim", embedding_dim)
+        vectors = check_count("embedding_dim", embedding_dim)
         gate = None if published else _OPEN
         self.gate = SliceGate(self.context_channels, slices, vectors, gate, device, dtype)
 

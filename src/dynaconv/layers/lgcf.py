@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import TapGate
 from dynaconv.context import LocalContext, global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import TapwiseKernel
-from dynaconv.layers.base import DynamicConv, check_size
+from dynaconv.layers.base import DynamicConv
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["LGCFConv1d", "LGCFConv2d", "LGCFConv3d"]
@@ -53,9 +54,9 @@ class _LGCFConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
-        if in_channels % check_size("tap_groups", tap_groups):
+        if in_channels % check_count("tap_groups", tap_groups):
             raise ArgumentError("tap_groups", tap_groups, f"a divisor of in_channels={in_channels}")
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         hidden += hidden % 2
         self.weight = nn.Parameter(torch.empty(spec.weight_shape, device=device, dtype=dtype))
         # nn.Conv2d's own start.

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from dynaconv.coefficients import BranchNorm, OmniAttention
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.kernels import MixtureKernel
-from dynaconv.layers.base import DynamicConv, Init, check_init, check_size
+from dynaconv.layers.base import DynamicConv, Init, check_init
 from dynaconv.layers.experts import COMMON, expert_bank
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -61,8 +62,8 @@ class _ODConvNd(DynamicConv):
             padding_mode=padding_mode,
         )
         super().__init__(spec, bias=bias, device=device, dtype=dtype)
-        check_size("num_kernels", num_kernels)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        check_count("num_kernels", num_kernels)
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         scaled = check_init(init) == "scaled"
         gate = _OPEN if scaled else 0.5
         self.attention = OmniAttention(spec, hidden, num_kernels, temperature, norm, per_kernel, gate, device, dtype)

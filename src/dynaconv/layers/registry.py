@@ -29,6 +29,7 @@ from dynaconv.layers.lgcf import LGCFConv1d, LGCFConv2d, LGCFConv3d
 from dynaconv.layers.odconv import ODConv1d, ODConv2d, ODConv3d
 from dynaconv.layers.rfaconv import RFAConv2d, RFCAConv2d, RFCBAMConv2d
 from dynaconv.layers.spatially_separable import SpatiallySeparableConv2d
+from dynaconv.options import check_options
 from dynaconv.spec import Ints, Padding, PaddingMode
 
 __all__ = ["CONVS", "create_conv", "list_convs"]
@@ -108,8 +109,6 @@ def create_conv(
         raise ArgumentError("dims", dims, f"one of {', '.join(map(str, CONVS[name]))} for {name!r}")
     cls = CONVS[name][dims]
     allowed = [n for n in signature(cls).parameters if n not in signature(create_conv).parameters]
-    for option, value in method_options.items():
-        if option not in allowed:
-            raise ArgumentError(option, value, f"only options that {name!r} has: {', '.join(allowed)}")
+    check_options(name, method_options, allowed)
     geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
     return cls(*geometry, **method_options)

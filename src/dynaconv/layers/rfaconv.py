@@ -15,8 +15,9 @@ from dynaconv.coefficients import (
     SoftmaxFieldAttention,
 )
 from dynaconv.context import global_average
+from dynaconv.counts import check_count, hidden_channels
 from dynaconv.kernels import StaticKernel
-from dynaconv.layers.base import Init, check_size
+from dynaconv.layers.base import Init
 from dynaconv.layers.receptive_field import ReceptiveFieldConv2d
 from dynaconv.spec import Ints, Padding, PaddingMode
 
@@ -131,7 +132,7 @@ class RFCBAMConv2d(ReceptiveFieldConv2d):
     ) -> None:
         geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
         super().__init__(*geometry, bias, padding_mode, device, dtype, norm=norm)
-        hidden = check_size("hidden_dim", hidden_dim)
+        hidden = check_count("hidden_dim", hidden_dim)
         self.attention = CBAMFieldAttention(in_channels, self.spec.kernel_size, hidden, device, dtype)
         # Two sigmoids of about zero.
         self.start(init, amount=1 / 4)
@@ -193,7 +194,7 @@ class RFCAConv2d(ReceptiveFieldConv2d):
     ) -> None:
         geometry = (in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
         super().__init__(*geometry, bias, padding_mode, device, dtype, norm=norm)
-        hidden = max(in_channels // check_size("reduction", reduction), check_size("min_hidden", min_hidden))
+        hidden = hidden_channels(in_channels, reduction, min_hidden)
         self.attention = CoordinateFieldAttention(in_channels, self.spec.kernel_size, hidden, norm, device, dtype)
         # Two sigmoids of about zero.
         self.start(init, amount=1 / 4)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.layers.base import check_size
 from dynaconv.ops.checks import check_input
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
@@ -62,7 +62,7 @@ class SpatiallySeparableConv2d(nn.Module):
             groups=groups,
             padding_mode=padding_mode,
         )
-        middle = out_channels if mid_channels is None else check_size("mid_channels", mid_channels)
+        middle = out_channels if mid_channels is None else check_count("mid_channels", mid_channels)
         if middle % groups:
             raise ArgumentError("mid_channels", middle, f"a multiple of groups={groups}")
         (height, width), (down, right), (below, beside) = spec.kernel_size, spec.stride, spec.dilation

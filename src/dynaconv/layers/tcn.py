@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.layers.base import check_size
 from dynaconv.layers.causal import CausalConv1d
 
 __all__ = ["TCN", "TCNBlock"]
@@ -51,10 +51,10 @@ class TCNBlock(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_size("kernel_size", kernel_size)
+        check_count("kernel_size", kernel_size)
         if not 0 <= dropout < 1:
             raise ArgumentError("dropout", dropout, "a number from 0 up to, but not including, 1")
-        self.receptive_field = 1 + 2 * (kernel_size - 1) * check_size("dilation", dilation)
+        self.receptive_field = 1 + 2 * (kernel_size - 1) * check_count("dilation", dilation)
         widths = ((in_channels, out_channels), (out_channels, out_channels))
         self.conv1, self.conv2 = (
             weight_norm(CausalConv1d(*width, kernel_size, dilation=dilation, device=device, dtype=dtype))

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from dynaconv.convert import convert
+from dynaconv.counts import check_count
 from dynaconv.errors import ArgumentError
-from dynaconv.layers.base import check_size
 from dynaconv.models.backbones import backbone, is_backbone, pretrained_backbone
 from dynaconv.models.description import SequentialCNN
 from dynaconv.models.pooling_head import with_pooling
@@ -69,9 +69,9 @@ def create_model(
         >>> create_model("kernel_weighted_cnn", width=0.25, num_classes=7)(torch.randn(2, 3, 32, 32)).shape
         torch.Size([2, 7])
     """
-    check_size("in_channels", in_channels)
+    check_count("in_channels", in_channels)
     if num_classes is not None:
-        check_size("num_classes", num_classes)
+        check_count("num_classes", num_classes)
     if name in SEEDS:
         if pretrained:
             raise ArgumentError("pretrained", pretrained, "False for the seed networks; see load_published")

@@ -75,10 +75,14 @@ def problem_of(x: Tensor, spec: ConvSpec, *, experts: int = 1, tap_groups: int =
     )
 
 
-def call(name: str, problem: Problem, *tensors: Tensor | None) -> None:
-    """Call `dynaconv_NAME` with the tensors' addresses; their numbers lie side by side and live until it returns."""
-    addresses = (ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors)
-    getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *addresses)
+def call(name: str, problem: Problem, *arguments: Tensor | ctypes.c_int64 | int | None) -> None:
+    """Call `dynaconv_NAME`; tensors as addresses of numbers that lie side by side and live until it returns."""
+    given = (a if isinstance(a, ctypes.c_int64 | int) else _address(a) for a in arguments)
+    getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *given)
+
+
+def _address(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
 
 
 def _three(numbers: tuple[int, ...], missing: int) -> ctypes.Array[ctypes.c_int64]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from dynaconv.native.calls import channels_last, empty_map, plain, problem_of, reasons_against
+from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of, reasons_against
 from dynaconv.native.library import Problem, library
 from dynaconv.native.packing import shared_floats
 from dynaconv.spec import ConvSpec
@@ -53,7 +53,7 @@ def forward(x: Tensor, cells: Tensor, mixture: Tensor, spec: ConvSpec) -> Tensor
     problem = problem_of(x, spec, experts=len(cells))
     y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
     with _packed(cells, problem, swap=False) as floats:
-        _call("cell_forward", problem, cells, channels_last(x), floats, plain(mixture), y)
+        call("cell_forward", problem, *_channels(cells), channels_last(x), floats, plain(mixture), y)
     return y
 
 
@@ -66,7 +66,8 @@ def input_gradient(gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, 
     problem = problem_of(x, spec, experts=len(cells))
     x_gradient = empty_map(x, spec.in_channels, x.shape[2:])
     with _packed(cells, problem, swap=True) as floats:
-        _call("cell_input_gradient", problem, cells, channels_last(gradient), floats, plain(mixture), x_gradient)
+        given = (channels_last(gradient), floats, plain(mixture))
+        call("cell_input_gradient", problem, *_channels(cells), *given, x_gradient)
     return x_gradient
 
 
@@ -80,7 +81,8 @@ def gradients(gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, spec:
     to_cells, to_mixture = torch.empty(cells.shape), torch.empty(mixture.shape)
     maps = (channels_last(x), channels_last(gradient))
     with _packed(cells, problem, swap=False) as floats:
-        _call("cell_gradient", problem, cells, *maps, floats, plain(mixture), to_cells, to_mixture)
+        given = (*maps, floats, plain(mixture))
+        call("cell_gradient", problem, *_channels(cells), *given, to_cells, to_mixture)
     return to_cells, to_mixture
 
 
@@ -88,19 +90,11 @@ def gradients(gradient: Tensor, x: Tensor, cells: Tensor, mixture: Tensor, spec:
 def _packed(cells: Tensor, problem: Problem, *, swap: bool) -> Iterator[Tensor]:
     """The cells as the kernels read them; `swap` is for the input gradient."""
     size = library().dynaconv_packed_cell_floats(ctypes.byref(problem), *_channels(cells), int(swap))
-    numbers = plain(cells)
-    assert numbers is not None
     with shared_floats(size) as floats:
-        pointers = (ctypes.c_void_p(t.data_ptr()) for t in (numbers, floats))
-        library().dynaconv_pack_cells(ctypes.byref(problem), *_channels(cells), int(swap), *pointers)
+        call("pack_cells", problem, *_channels(cells), int(swap), plain(cells), floats)
         yield floats
 
 
-def _call(name: str, problem: Problem, cells: Tensor, *tensors: Tensor | None) -> None:
-    """Call `dynaconv_NAME`; the tensors' numbers lie side by side and live until it returns."""
-    pointers = (ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
-    getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *_channels(cells), *pointers)
-
-
 def _channels(cells: Tensor) -> tuple[ctypes.c_int64, ctypes.c_int64]:
+    """Of one cell: outputs and inputs."""
     return ctypes.c_int64(cells.shape[1]), ctypes.c_int64(cells.shape[2])

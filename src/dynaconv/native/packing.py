@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from dynaconv.native.calls import call
 from dynaconv.native.library import Problem, library
 
 __all__ = ["packed", "plain_bank", "shared_floats"]
@@ -58,9 +59,7 @@ def _pack(plain: Tensor, problem: Problem, swap: bool, into: Tensor) -> Tensor:
     """Pack into `into` if it has room, else into a new tensor."""
     size = library().dynaconv_packed_floats(ctypes.byref(problem), int(swap))
     target = into if into.numel() >= size else torch.empty(size)
-    floats = plain.float()
-    pointers = (ctypes.c_void_p(floats.data_ptr()), int(swap), ctypes.c_void_p(target.data_ptr()))
-    library().dynaconv_pack(ctypes.byref(problem), *pointers)
+    call("pack", problem, plain.float(), int(swap), target)
     return target
 
 

@@ -1,4 +1,4 @@
-"""Checks of an input and a kernel against a convolution's geometry, before any work is done."""
+"""Checks of maps and of kernels, mostly against a convolution's geometry, before any work is done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dynaconv.kernels import (
 )
 from dynaconv.spec import ConvSpec
 
-__all__ = ["check_input", "check_kernel"]
+__all__ = ["check_input", "check_kernel", "check_map"]
 
 _SIZES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
@@ -38,6 +38,16 @@ def check_input(x: Tensor, spec: ConvSpec) -> None:
     if room is not None and any(max(pads) > n - room for n, pads in zip(size, spec.pads, strict=True)):
         allowed = f"padding that fits on a map of size {size}; here it is {spec.pads}"
         raise ArgumentError("padding_mode", spec.padding_mode, allowed)
+
+
+def check_map(x: Tensor, channels: int) -> None:
+    """Raise unless `x` is `(B, C, H, W)` with so many channels and a pixel.
+
+    Raises:
+        ShapeError: not four dimensions, another number of channels, or a map without pixels.
+    """
+    if x.dim() != 4 or x.shape[1] != channels or not (x.shape[2] and x.shape[3]):
+        raise ShapeError("x", x.shape, f"(B, {channels}, H, W) with H and W at least 1")
 
 
 def check_kernel(x: Tensor, kernel: Kernel, spec: ConvSpec) -> None:

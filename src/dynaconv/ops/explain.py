@@ -15,18 +15,13 @@ from dynaconv.kernels import (
     StaticKernel,
     TapwiseKernel,
 )
-from dynaconv.ops.cell_conv import operator as cells
-from dynaconv.ops.cell_conv.algorithms import REGISTRY as CELLS
+from dynaconv.ops.cell_conv.operator import OPERATOR as CELLS
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.dense_conv import operator as dense
-from dynaconv.ops.dense_conv.algorithms import REGISTRY as DENSE
-from dynaconv.ops.fourier_conv import operator as fourier
-from dynaconv.ops.fourier_conv.algorithms import REGISTRY as FOURIER
-from dynaconv.ops.mixture_conv import operator as mixture
-from dynaconv.ops.mixture_conv.algorithms import REGISTRY as MIXTURE
+from dynaconv.ops.dense_conv.operator import OPERATOR as DENSE
+from dynaconv.ops.fourier_conv.operator import OPERATOR as FOURIER
+from dynaconv.ops.mixture_conv.operator import OPERATOR as MIXTURE
 from dynaconv.ops.static_conv import padded
-from dynaconv.ops.tapwise_conv import operator as tapwise
-from dynaconv.ops.tapwise_conv.algorithms import REGISTRY as TAPWISE
+from dynaconv.ops.tapwise_conv.operator import OPERATOR as TAPWISE
 from dynaconv.spec import ConvSpec
 
 __all__ = ["explain_conv"]
@@ -48,15 +43,15 @@ def explain_conv(x: Tensor, kernel: Kernel, spec: ConvSpec) -> str:
     x, spec = padded(x, spec)
     match kernel:
         case MixtureKernel():
-            return explain_choice(MIXTURE, mixture.problem_of(x, kernel, spec))
+            return explain_choice(MIXTURE.registry, MIXTURE.problem(x, kernel, spec=spec))
         case DenseKernel():
-            return explain_choice(DENSE, dense.problem_of(x, spec))
+            return explain_choice(DENSE.registry, DENSE.problem(x, kernel.weight, spec=spec))
         case TapwiseKernel():
-            return explain_choice(TAPWISE, tapwise.problem_of(x, spec))
+            return explain_choice(TAPWISE.registry, TAPWISE.problem(x, kernel.weight, kernel.taps, spec=spec))
         case CellKernel():
-            return explain_choice(CELLS, cells.problem_of(x, kernel, spec))
+            return explain_choice(CELLS.registry, CELLS.problem(x, kernel, spec=spec))
         case FourierKernel():
-            return explain_choice(FOURIER, fourier.problem_of(x, kernel, spec))
+            return explain_choice(FOURIER.registry, FOURIER.problem(x, kernel, spec=spec))
         case LowRankKernel():
             return "low-rank kernel: one ordinary convolution and two thin products, no kernel is written out"
         case StaticKernel():

@@ -17,13 +17,20 @@ from dynaconv.ops.geometry import spec_from_numbers
 from dynaconv.ops.patches import is_channels_last
 from dynaconv.spec import ConvSpec
 
-__all__ = ["Operator", "recomputed"]
+__all__ = ["Operator", "Tensors", "present", "recomputed"]
 
 Tensors = Sequence[Tensor | None]
 
 
+def present(tensors: Tensors) -> list[Tensor]:
+    """The tensors, all of which are there."""
+    found = [tensor for tensor in tensors if tensor is not None]
+    assert len(found) == len(tensors)
+    return found
+
+
 class Operator(Protocol):
-    """What an operator is made of; a module with these functions."""
+    """What an operator is made of: a module with these functions, or an object."""
 
     @property
     def NAME(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dynaconv.counts import check_count
 from dynaconv.errors import ShapeError
 from dynaconv.ops.second_order.precision import full_precision, widened
-from dynaconv.pooling.base import Pooling, check_count
+from dynaconv.pooling.base import Pooling
 
 __all__ = ["AttentionPool", "attention_pool"]
 

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from dynaconv.errors import ArgumentError, ShapeError
+from dynaconv.counts import check_count
+from dynaconv.ops.checks import check_map
 
-__all__ = ["Pooling", "check_count"]
+__all__ = ["Pooling"]
 
 
 class Pooling(nn.Module, ABC):
@@ -22,11 +23,14 @@ class Pooling(nn.Module, ABC):
     Attributes:
         channels: C.
         out_features: D, which the classifier takes.
+
+    Raises:
+        ArgumentError: `channels` is not an integer >= 1.
     """
 
     def __init__(self, channels: int, out_features: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels = check_count("channels", channels)
         self.out_features = out_features
 
     @abstractmethod
@@ -39,8 +43,7 @@ class Pooling(nn.Module, ABC):
         Raises:
             ShapeError: not four dimensions, another number of channels, or a map without pixels.
         """
-        if x.dim() != 4 or x.shape[1] != self.channels or not (x.shape[2] and x.shape[3]):
-            raise ShapeError("x", x.shape, f"(B, {self.channels}, H, W) with H and W at least 1")
+        check_map(x, self.channels)
         device = x.device.type
         under_autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         pooled = self.pool(x)
@@ -49,14 +52,3 @@ class Pooling(nn.Module, ABC):
     def extra_repr(self) -> str:
         """The sizes."""
         return f"{self.channels}, out_features={self.out_features}"
-
-
-def check_count(argument: str, value: int) -> int:
-    """`value` if it is an integer >= 1.
-
-    Raises:
-        ArgumentError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(argument, value, "an integer >= 1")
-    return value

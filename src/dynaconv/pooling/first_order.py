@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dynaconv.errors import ArgumentError
 from dynaconv.ops.second_order.precision import widened
-from dynaconv.pooling.base import Pooling, check_count
+from dynaconv.pooling.base import Pooling
 
 __all__ = ["AveragePool", "GeneralizedMeanPool", "MaxPool"]
 
@@ -25,7 +25,7 @@ class AveragePool(Pooling):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(check_count("channels", channels), channels)
+        super().__init__(channels, channels)
 
     def pool(self, x: Tensor) -> Tensor:
         """The average of each channel."""
@@ -43,7 +43,7 @@ class MaxPool(Pooling):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(check_count("channels", channels), channels)
+        super().__init__(channels, channels)
 
     def pool(self, x: Tensor) -> Tensor:
         """The maximum of each channel."""
@@ -82,7 +82,7 @@ class GeneralizedMeanPool(Pooling):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(check_count("channels", channels), channels)
+        super().__init__(channels, channels)
         for name, value in (("power", power), ("eps", eps)):
             if not (isfinite(value) and value > 0):
                 raise ArgumentError(name, value, "a finite number > 0")

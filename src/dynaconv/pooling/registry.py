@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dynaconv.errors import ArgumentError
+from dynaconv.options import check_options
 from dynaconv.pooling.attention import AttentionPool
 from dynaconv.pooling.base import Pooling
 from dynaconv.pooling.first_order import AveragePool, GeneralizedMeanPool, MaxPool
@@ -51,11 +52,6 @@ def create_pooling(name: str, channels: int, **options: Any) -> Pooling:
         raise ArgumentError("name", name, f"one of {', '.join(POOLINGS)}")
     cls: type[Any] = POOLINGS[name]
     allowed = [option for option in signature(cls).parameters if option != "channels"]
-    for option, value in options.items():
-        if option not in allowed:
-            takes = (
-                f"only options that {name!r} has: {', '.join(allowed)}" if allowed else f"no options, {name!r} has none"
-            )
-            raise ArgumentError(option, value, takes)
+    check_options(name, options, allowed)
     pooling: Pooling = cls(channels, **options)
     return pooling

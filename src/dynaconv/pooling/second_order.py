@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from dynaconv.coefficients import BranchBatchNorm
+from dynaconv.counts import check_count
 from dynaconv.ops import covariance_pool, matrix_sqrt, upper_triangle
 from dynaconv.ops.second_order.matrix_sqrt import RootAlgorithm
 from dynaconv.ops.second_order.precision import widened
-from dynaconv.pooling.base import Pooling, check_count
+from dynaconv.pooling.base import Pooling
 
 __all__ = ["CovariancePool", "IsqrtCovPool"]
 

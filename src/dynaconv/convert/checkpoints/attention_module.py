@@ -7,7 +7,7 @@ import re
 from torch import nn
 
 from dynaconv.attention import CBAMSpatial
-from dynaconv.convert.checkpoints.source import Source, State
+from dynaconv.convert.checkpoints.source import Source, State, changed
 
 __all__ = ["SOURCE"]
 
@@ -36,8 +36,7 @@ def _rename(state: State, model: nn.Module) -> State:
     """Their names as ours, for a network of `create_model` or a block."""
     renamed = {}
     for key, value in state.items():
-        for pattern, ours in _CHANGES:
-            key = re.sub(pattern, ours, key)
+        key = changed(key, _CHANGES)
         if isinstance(model, CBAMSpatial):
             key = key.removeprefix("spatial.")
         renamed[_in_network(key, model)] = value

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from torch import nn
 
-from dynaconv.convert.checkpoints.source import Source, State
+from dynaconv.convert.checkpoints.source import Source, State, changed
 
 __all__ = ["SOURCE", "head_name"]
 
@@ -20,9 +18,7 @@ _CHANGES = (
 
 def head_name(key: str) -> str:
     """Our name of a tensor of the pooling head; other names as they are."""
-    for pattern, ours in _CHANGES:
-        key = re.sub(pattern, ours, key)
-    return key
+    return changed(key, _CHANGES)
 
 
 def _rename(state: State, model: nn.Module) -> State:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from torch import nn
 
-from dynaconv.convert.checkpoints.source import Source, State
+from dynaconv.convert.checkpoints.source import Source, State, changed
 
 __all__ = ["SOURCE"]
 
@@ -30,13 +28,7 @@ _NETWORK = (
 
 def _rename(state: State, model: nn.Module) -> State:
     """Their names, of a whole classifier or of one layer, as ours."""
-    renamed = {}
-    for key, value in state.items():
-        name = key
-        for pattern, ours in (*_NETWORK, *_LAYER):
-            name = re.sub(pattern, ours, name)
-        renamed[name] = value
-    return renamed
+    return {changed(key, (*_NETWORK, *_LAYER)): value for key, value in state.items()}
 
 
 SOURCE = Source("d-li14/involution", _rename)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-__all__ = ["Source", "State"]
+__all__ = ["Source", "State", "changed"]
 
 State = dict[str, Tensor]
 
@@ -25,3 +26,10 @@ class Source:
 
     name: str
     rename: Callable[[State, nn.Module], State]
+
+
+def changed(key: str, changes: Iterable[tuple[str, str]]) -> str:
+    """A tensor's name after some changes, one after the other, of (regular expression, what takes its place)."""
+    for pattern, ours in changes:
+        key = re.sub(pattern, ours, key)
+    return key

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from dynaconv.kernels import CellKernel
-from dynaconv.ops.cell_conv import operator
 from dynaconv.ops.cell_conv.algorithms import REGISTRY
+from dynaconv.ops.cell_conv.operator import OPERATOR
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import exported
 from dynaconv.ops.exported import is_exporting
@@ -18,7 +18,7 @@ from dynaconv.spec import ConvSpec
 
 __all__ = ["run"]
 
-_cell_conv = recomputed(operator)
+_cell_conv = recomputed(OPERATOR)
 
 
 def run(x: Tensor, kernel: CellKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from dynaconv.kernels import DenseKernel
 from dynaconv.ops.checks import check_input, check_kernel
-from dynaconv.ops.dense_conv import exported, operator
+from dynaconv.ops.dense_conv import exported
 from dynaconv.ops.dense_conv.algorithms import REGISTRY
+from dynaconv.ops.dense_conv.operator import OPERATOR
 from dynaconv.ops.dense_conv.reference import reference
 from dynaconv.ops.exported import is_exporting
 from dynaconv.ops.geometry import spec_of
@@ -19,7 +20,7 @@ from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["dense_conv", "run"]
 
-_dense_conv = recomputed(operator)
+_dense_conv = recomputed(OPERATOR)
 
 
 def run(x: Tensor, kernel: DenseKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:

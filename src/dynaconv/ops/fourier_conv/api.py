@@ -8,8 +8,8 @@ from dynaconv.kernels import DenseKernel, FourierKernel
 from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.dense_conv import run as run_dense
 from dynaconv.ops.exported import is_exporting
-from dynaconv.ops.fourier_conv import operator
 from dynaconv.ops.fourier_conv.algorithms import REGISTRY
+from dynaconv.ops.fourier_conv.operator import OPERATOR
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
@@ -18,7 +18,7 @@ from dynaconv.spec import ConvSpec
 
 __all__ = ["run"]
 
-_fourier_conv = recomputed(operator)
+_fourier_conv = recomputed(OPERATOR)
 
 
 def run(x: Tensor, kernel: FourierKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:

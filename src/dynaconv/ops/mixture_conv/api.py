@@ -9,8 +9,9 @@ from dynaconv.ops.checks import check_input, check_kernel
 from dynaconv.ops.exported import is_exporting
 from dynaconv.ops.geometry import spec_of
 from dynaconv.ops.maps import with_bias
-from dynaconv.ops.mixture_conv import exported, operator
+from dynaconv.ops.mixture_conv import exported
 from dynaconv.ops.mixture_conv.algorithms import REGISTRY
+from dynaconv.ops.mixture_conv.operator import OPERATOR
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
 from dynaconv.ops.static_conv import padded
@@ -18,7 +19,7 @@ from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["mixture_conv", "run"]
 
-_mixture_conv = recomputed(operator)
+_mixture_conv = recomputed(OPERATOR)
 
 
 def run(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
@@ -37,7 +38,7 @@ def run(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str = "auto
 
 def _run_shared(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, algorithm: str) -> Tensor:
     """Run a kernel whose scales all experts share, without its bias."""
-    name = REGISTRY.differentiable(algorithm, operator.problem_of(x, kernel, spec))
+    name = REGISTRY.differentiable(algorithm, OPERATOR.problem(x, kernel, spec=spec))
     if name is not None:
         y: Tensor = REGISTRY.algorithms[name].forward(x, kernel, spec)
         return y

@@ -12,14 +12,15 @@ from dynaconv.ops.maps import with_bias
 from dynaconv.ops.precision import autocast
 from dynaconv.ops.recompute import recomputed
 from dynaconv.ops.static_conv import padded
-from dynaconv.ops.tapwise_conv import exported, operator
+from dynaconv.ops.tapwise_conv import exported
 from dynaconv.ops.tapwise_conv.algorithms import REGISTRY
+from dynaconv.ops.tapwise_conv.operator import OPERATOR
 from dynaconv.ops.tapwise_conv.reference import reference
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
 
 __all__ = ["run", "tapwise_conv"]
 
-_tapwise_conv = recomputed(operator)
+_tapwise_conv = recomputed(OPERATOR)
 
 
 def run(x: Tensor, kernel: TapwiseKernel, spec: ConvSpec, algorithm: str = "auto") -> Tensor:
