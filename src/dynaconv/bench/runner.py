@@ -28,8 +28,8 @@ Progress = Callable[[int, int, str, Result | None], None]
 """Called with the number of a case, how many there are, its name, and its result, `None` before it is measured."""
 
 _NETWORK = Effort()
-# Hundreds of problems, up to seven forms of each: what cannot win is run once. Memory for large maps is fresh in a first
-# run, which can take ten times as long for it: only runs of seconds are their own warm-up.
+# Hundreds of problems, up to seven forms of each: what cannot win is run once. Memory for large maps is fresh in a
+# first run, which can take ten times as long for it: only runs of seconds are their own warm-up.
 _OPERATOR = Effort(least=3, most=15, seconds=0.08, long=2.0, hopeless=2.5)
 _BLOCK = Effort(least=5, most=30, seconds=1.0)
 _SPEEDS = ("torch", "processor", "cores", "threads", "cpu_capability", "native_kernels")

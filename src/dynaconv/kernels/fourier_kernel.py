@@ -15,9 +15,9 @@ __all__ = ["FourierKernel"]
 class FourierKernel:
     """`W_b = F⁻¹(gates[b, runs] ⊙ spectrum) ⊙ (left_b right_b) ⊙ σ(vectors context_b)`.
 
-    The transform makes a matrix `(O·k1) × (I/g·k2)`; the spectrum of a real matrix has `I/g·k2 // 2 + 1` columns, which
-    are stored as rows. Several spectra are added up. The factors' products are matrices `(O·k1·k2) × (I/g)`, the rows of
-    each group below those of the one before.
+    The transform makes a matrix `(O·k1) × (I/g·k2)`; the spectrum of a real matrix has `I/g·k2 // 2 + 1` columns,
+    which are stored as rows. Several spectra are added up. The factors' products are matrices `(O·k1·k2) × (I/g)`, the
+    rows of each group below those of the one before.
 
     Attributes:
         spectrum: `(r, I/g·k2 // 2 + 1, O·k1, 2)`, real and imaginary parts, of any scale.

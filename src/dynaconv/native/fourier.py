@@ -1,7 +1,7 @@
 """The fused kernels that make convolution kernels from spectra, on tensors, and take their gradient back.
 
-All is float32 on the CPU; tensors have the shapes of `FourierKernel`. What is tiled, half transformed, or a matrix before
-its factors lies as the instruction set likes it: these are flat tensors, of the sizes that `sizes_of` gives.
+All is float32 on the CPU; tensors have the shapes of `FourierKernel`. What is tiled, half transformed, or a matrix
+before its factors lies as the instruction set likes it: these are flat tensors, of the sizes that `sizes_of` gives.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def why_not(kernel: FourierKernel) -> tuple[str, ...]:
         found.append("factors by group: only one group")
     if not library().dynaconv_spectrum_runs(ctypes.byref(_problem(kernel))):
         rows, columns = _matrix_size(kernel)
-        found.append(f"a {rows}×{columns} matrix: only an even number of columns, prime factors up to 13, and 65536 gates")
+        found.append(f"a {rows}×{columns} matrix: only even columns, prime factors up to 13, and 65536 gates")
     return tuple(found)
 
 
@@ -75,7 +75,12 @@ def tile(kernel: FourierKernel, tiles: Tensor, runs: Tensor) -> None:
 
 
 def weights(
-    kernel: FourierKernel, samples: slice, tiled: tuple[Tensor, Tensor], half: Tensor, matrix: Tensor | None, out: Tensor
+    kernel: FourierKernel,
+    samples: slice,
+    tiled: tuple[Tensor, Tensor],
+    half: Tensor,
+    matrix: Tensor | None,
+    out: Tensor,
 ) -> None:
     """Write some samples' kernels.
 

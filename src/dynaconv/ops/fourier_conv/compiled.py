@@ -1,4 +1,4 @@
-"""Kernels made from their spectrum by compiled kernels: the same as `generation` and `gradients`, in far fewer passes."""
+"""Kernels made from their spectrum by compiled kernels: as `generation` and `gradients`, in far fewer passes."""
 
 from __future__ import annotations
 
