@@ -13,7 +13,7 @@ from dynaconv import ops
 from dynaconv.dispatch import candidates
 from dynaconv.kernels import TapwiseKernel
 from dynaconv.ops.tapwise_conv import REGISTRY
-from dynaconv.ops.tapwise_conv.operator import problem_of
+from dynaconv.ops.tapwise_conv.operator import OPERATOR
 
 CHOSEN, REFERENCE = partial(ops.conv, algorithm="depthwise"), partial(ops.conv, algorithm="reference")
 
@@ -39,6 +39,6 @@ def test_many_taps_are_added_up_in_full_precision() -> None:
 
 
 def test_single_channels_are_seen_as_such() -> None:
-    problem = problem_of(torch.zeros(32, 6, 56, 56), GRID["depthwise"].spec)
+    problem = OPERATOR.problem(torch.zeros(32, 6, 56, 56), spec=GRID["depthwise"].spec)
     pure = [one for one in candidates(REGISTRY.algorithms, problem) if one.name != "native"]
     assert min(pure, key=lambda one: one.cost(problem, False).seconds).name == "depthwise"
