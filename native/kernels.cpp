@@ -2,6 +2,7 @@
 #include "cells.h"
 #include "convolve.h"
 #include "dense.h"
+#include "field.h"
 #include "gradient.h"
 #include "pack.h"
 #include "tapwise.h"
@@ -22,7 +23,10 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          cell_gradient_item,
                          tapwise_forward_item,
                          source_gradient_item,
-                         weight_gradient_item};
+                         weight_gradient_item,
+                         field_forward_item,
+                         field_greatest_item,
+                         field_back_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

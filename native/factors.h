@@ -1,0 +1,121 @@
+// Factors of an attention on a field, laid out in tiles beside its features, and the way back.
+#pragma once
+#include "field_tile.h"
+
+namespace dynaconv {
+namespace DYNACONV_ISA {
+
+// Whether a whole sample's positions lie side by side, or are one number.
+static inline bool is_flat(const FieldPass& f, const Factor& factor) {
+    return factor.strides[4] == f.p.out_size[2] * factor.strides[5];
+}
+
+static inline Pieces pieces_of(const FieldPass& f, const Factor& factor, const FieldTile& tile) {
+    return is_flat(f, factor) ? tile.samples : tile.rows;
+}
+
+static inline long place_in(const Factor& factor, const Piece& piece, long channel, long tap_row, long tap_column) {
+    const int64_t* s = factor.strides;
+    return piece.sample * s[0] + channel * s[1] + tap_row * s[2] + tap_column * s[3] + piece.row * s[4] +
+           piece.column * s[5];
+}
+
+static inline void fill(float value, long count, float* to) {
+    const Vector all = Vector{} + value;
+    long i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(to + i, all);
+    for (; i < count; ++i) to[i] = value;
+}
+
+// One channel's numbers as [tap][width].
+static void expand(const FieldPass& f, const Factor& factor, const FieldTile& tile, long channel, float* to) {
+    const Pieces pieces = pieces_of(f, factor, tile);
+    for (long i = 0; i < f.p.kernel[1]; ++i)
+        for (long j = 0; j < f.p.kernel[2]; ++j, to += tile.width)
+            for (const Piece& piece : pieces) {
+                const float* from = factor.data + place_in(factor, piece, channel, i, j);
+                if (factor.strides[5]) copy(from, piece.count, to + piece.at);
+                else fill(*from, piece.count, to + piece.at);
+            }
+}
+
+static inline void add_products(const float* a, const float* b, long count, float* to) {
+    long i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(to + i, load(to + i) + load(a + i) * load(b + i));
+    for (; i < count; ++i) to[i] += a[i] * b[i];
+}
+
+static inline float dot(const float* a, const float* b, long count) {
+    Vector totals = Vector{};
+    long i = 0;
+    for (; i + kLanes <= count; i += kLanes) totals += load(a + i) * load(b + i);
+    float total = i ? sum(totals) : 0.0f;
+    for (; i < count; ++i) total += a[i] * b[i];
+    return total;
+}
+
+// The adjoint of expand for values x others, added to the channel group's gradient.
+static void reduce(const FieldPass& f, const Factor& factor, const FieldTile& tile, long channel, long group,
+                   const float* values, const float* others) {
+    const Pieces pieces = pieces_of(f, factor, tile);
+    float* gradient = factor.gradient + group * factor.group_step;
+    for (long i = 0; i < f.p.kernel[1]; ++i)
+        for (long j = 0; j < f.p.kernel[2]; ++j, values += tile.width, others += tile.width)
+            for (const Piece& piece : pieces) {
+                float* to = gradient + place_in(factor, piece, channel, i, j);
+                const float *a = values + piece.at, *b = others + piece.at;
+                if (factor.strides[5]) add_products(a, b, piece.count, to);
+                else *to += dot(a, b, piece.count);
+            }
+}
+
+typedef int Bits __attribute__((vector_size(kLanes * 4)));
+
+// e^x of what is not positive; below -87, where floats lose digits, as at -87.
+static inline Vector exponential(Vector x) {
+    constexpr float kShift = 12582912.0f;  // 1.5 x 2^23: adding it rounds to a whole number, in the lowest bits
+    constexpr int kShiftBits = 0x4b400000;
+    const Vector lowest = Vector{} - 87.0f;
+    x = x < lowest ? lowest : x;
+    const Vector shifted = x * 1.44269504f + kShift, power = shifted - kShift;
+    const Vector r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
+    Vector p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const Bits exponent = ((Bits)shifted - kShiftBits + 127) << 23;
+    return p * (Vector)exponent;
+}
+
+// The softmax of every column of [taps][width].
+static void soften(long taps, long width, float* amounts) {
+    for (long n = 0; n < width; n += kLanes) {
+        Vector greatest = load(amounts + n), total = Vector{};
+        for (long t = 1; t < taps; ++t) {
+            const Vector v = load(amounts + t * width + n);
+            greatest = v > greatest ? v : greatest;
+        }
+        for (long t = 0; t < taps; ++t) {
+            const Vector e = exponential(load(amounts + t * width + n) - greatest);
+            store(amounts + t * width + n, e);
+            total += e;
+        }
+        const Vector share = 1.0f / total;
+        for (long t = 0; t < taps; ++t) store(amounts + t * width + n, load(amounts + t * width + n) * share);
+    }
+}
+
+// From the gradient of a softmax to that of what it was taken of.
+static void harden(long taps, long width, const float* amounts, float* gradient) {
+    for (long n = 0; n < width; n += kLanes) {
+        Vector total = Vector{};
+        for (long t = n; t < taps * width; t += width) total += load(gradient + t) * load(amounts + t);
+        for (long t = n; t < taps * width; t += width)
+            store(gradient + t, (load(gradient + t) - total) * load(amounts + t));
+    }
+}
+
+}  // namespace DYNACONV_ISA
+}  // namespace dynaconv

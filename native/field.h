@@ -1,0 +1,167 @@
+// Passes over a receptive field that is never written out: a tile of a channel's features is made, used and forgotten.
+#pragma once
+#include "factors.h"
+
+namespace dynaconv {
+namespace DYNACONV_ISA {
+
+// Tiles that lie in the first-level cache together.
+struct FieldScratch {
+    float *windows, *features, *amounts, *left, *right, *found;
+    explicit FieldScratch(const FieldPass& f) {
+        const long size = (f.taps() + 1) * f.tile_columns();
+        float* next = scratch(kSource, 6 * size);
+        for (float** tile : {&windows, &features, &amounts, &left, &right, &found}) {
+            *tile = next;
+            next += size;
+        }
+    }
+};
+
+// Both factors and their product, or its softmax.
+static void attend(const FieldPass& f, const FieldTile& tile, long channel, const FieldScratch& s) {
+    const long size = f.taps() * tile.width;
+    expand(f, f.left, tile, channel, s.left);
+    expand(f, f.right, tile, channel, s.right);
+    for (long i = 0; i < size; i += kLanes) store(s.amounts + i, load(s.left + i) * load(s.right + i));
+    if (f.rule == kSoftmax) soften(f.taps(), tile.width, s.amounts);
+}
+
+static void write_weighted(const FieldPass& f, const FieldTile& tile, long channel, const FieldScratch& s) {
+    attend(f, tile, channel, s);
+    const long size = f.taps() * tile.width;
+    for (long i = 0; i < size; i += kLanes) store(s.features + i, load(s.features + i) * load(s.amounts + i));
+    float* to = f.result + channel * f.taps() * f.columns() + tile.first;
+    for (long t = 0; t < f.taps(); ++t) copy(s.features + t * tile.width, tile.count, to + t * f.columns());
+}
+
+static void add_squares(const FieldPass& f, const FieldTile& tile, long channel, const FieldScratch& s) {
+    for (long t = 0; t < f.taps(); ++t) {
+        const float* row = s.features + t * tile.width;
+        f.result[channel * f.taps() + t] += dot(row, row, tile.width);
+    }
+}
+
+static void add_lines(const FieldPass& f, const FieldTile& tile, long channel, long group, const FieldScratch& s) {
+    expand(f, f.mark, tile, channel, s.amounts);
+    reduce(f, f.left, tile, channel, group, s.features, s.amounts);
+    reduce(f, f.right, tile, channel, group, s.features, s.amounts);
+}
+
+// One item: a group of channels. Tile by tile, so that what all channels read of it stays in cache.
+static void field_forward_item(void* context, long group) {
+    const FieldPass& f = *static_cast<const FieldPass*>(context);
+    const FieldScratch s(f);
+    for (long index = 0; index < f.tiles(); ++index) {
+        const FieldTile tile = field_tile(f, index);
+        for (long channel = f.first_channel(group); channel < f.first_channel(group + 1); ++channel) {
+            lay_out(f, tile, channel, s.windows);
+            make_features(f, tile, channel, s.windows, s.features);
+            if (f.rule == kStatistics) add_squares(f, tile, channel, s);
+            else if (f.rule == kLines) add_lines(f, tile, channel, group, s);
+            else write_weighted(f, tile, channel, s);
+        }
+    }
+}
+
+// One item: a tile, for which all channels are compared. Result is [sample][2][tap][position]: the greatest, and the mean
+// or how many are equal to the greatest.
+static void field_greatest_item(void* context, long index) {
+    const FieldPass& f = *static_cast<const FieldPass*>(context);
+    const FieldScratch s(f);
+    const FieldTile tile = field_tile(f, index);
+    const long size = f.taps() * tile.width;
+    float *greatest = s.amounts, *other = s.found;
+    for (long channel = 0; channel < f.channels(); ++channel) {
+        lay_out(f, tile, channel, s.windows);
+        make_features(f, tile, channel, s.windows, channel ? s.features : greatest);
+        if (!channel) {
+            for (long i = 0; i < size; i += kLanes) store(other + i, f.ties ? Vector{} + 1.0f : load(greatest + i));
+            continue;
+        }
+        for (long i = 0; i < size; i += kLanes) {
+            const Vector v = load(s.features + i), best = load(greatest + i), kept = load(other + i);
+            const Vector more = kept + 1.0f;
+            if (f.ties) store(other + i, v > best ? Vector{} + 1.0f : v == best ? more : kept);
+            else store(other + i, kept + v);
+            // What is no number stays.
+            store(greatest + i, (v <= best) | (best != best) ? best : v);
+        }
+    }
+    const Vector scale = Vector{} + (f.ties ? 1.0f : 1.0f / static_cast<float>(f.channels()));
+    for (long i = 0; i < size; i += kLanes) store(other + i, load(other + i) * scale);
+    const long pixels = f.p.out_pixels();
+    for (const Piece& piece : tile.samples)
+        for (long t = 0; t < f.taps(); ++t) {
+            const long position = piece.row * f.p.out_size[2] + piece.column, at = t * tile.width + piece.at;
+            float* to = f.result + (piece.sample * 2 * f.taps() + t) * pixels + position;
+            copy(greatest + at, piece.count, to);
+            copy(other + at, piece.count, to + f.taps() * pixels);
+        }
+}
+
+// From the gradient of weighted features to that of features, and to the factors'.
+static void back_through_weights(const FieldPass& f, const FieldTile& tile, long channel, long group,
+                                 const FieldScratch& s) {
+    attend(f, tile, channel, s);
+    const long size = f.taps() * tile.width;
+    const float* from = f.flow + channel * f.taps() * f.columns() + tile.first;
+    for (long t = 0; t < f.taps(); ++t) copy(from + t * f.columns(), tile.count, s.found + t * tile.width);
+    for (long i = 0; i < size; i += kLanes) {
+        const Vector flow = load(s.found + i), v = load(s.features + i);
+        store(s.features + i, flow * v);
+        store(s.found + i, v <= Vector{} ? Vector{} : flow * load(s.amounts + i));
+    }
+    if (f.rule == kSoftmax) harden(f.taps(), tile.width, s.amounts, s.features);
+    if (f.left.gradient) reduce(f, f.left, tile, channel, group, s.features, s.right);
+    if (f.right.gradient) reduce(f, f.right, tile, channel, group, s.features, s.left);
+}
+
+// The gradient of a tile's features.
+static const float* field_gradient(const FieldPass& f, const FieldTile& tile, long channel, long group,
+                                   const FieldScratch& s) {
+    const long size = f.taps() * tile.width;
+    if (f.rule == kStatistics) return s.features;
+    if (f.rule == kProduct || f.rule == kSoftmax) {
+        back_through_weights(f, tile, channel, group, s);
+        return s.found;
+    }
+    expand(f, f.left, tile, channel, s.left);
+    expand(f, f.right, tile, channel, s.right);
+    if (f.rule == kGreatest) {
+        expand(f, f.mark, tile, channel, s.amounts);
+        for (long i = 0; i < size; i += kLanes)
+            store(s.left + i, load(s.features + i) == load(s.amounts + i) ? load(s.left + i) : Vector{});
+    }
+    for (long i = 0; i < size; i += kLanes) {
+        const Vector flow = load(s.left + i) + load(s.right + i);
+        store(s.found + i, load(s.features + i) <= Vector{} ? Vector{} : flow);
+    }
+    return s.found;
+}
+
+// One item: a group of channels.
+static void field_back_item(void* context, long group) {
+    const FieldPass& f = *static_cast<const FieldPass*>(context);
+    const FieldScratch s(f);
+    const long first = f.first_channel(group), next = f.first_channel(group + 1);
+    const long taps = f.taps(), kernel = taps * (taps + 1);
+    float* sums = scratch(kKernel, (next - first) * kernel * kLanes);
+    clear(sums, (next - first) * kernel * kLanes);
+    for (long index = 0; index < f.tiles(); ++index) {
+        const FieldTile tile = field_tile(f, index);
+        for (long channel = first; channel < next; ++channel) {
+            lay_out(f, tile, channel, s.windows);
+            make_features(f, tile, channel, s.windows, s.features);
+            const float* found = field_gradient(f, tile, channel, group, s);
+            add_dots(found, taps, s.windows, taps + 1, tile.width, sums + (channel - first) * kernel * kLanes);
+            // The windows have served.
+            multiply_rows(f.back + channel * taps * taps, taps, taps, found, tile.width, s.windows);
+            lead_to_map(f, tile, channel, s.windows);
+        }
+    }
+    for (long i = 0; i < (next - first) * kernel; ++i) f.to_kernels[first * kernel + i] += sum(load(sums + i * kLanes));
+}
+
+}  // namespace DYNACONV_ISA
+}  // namespace dynaconv
