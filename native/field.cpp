@@ -51,7 +51,7 @@ void dynaconv_field_greatest(const Problem* p, int ties, const float* x, const f
     FieldPass f = field_pass(*p, kGreatest, x, kernels, nullptr);
     f.ties = ties != 0;
     f.result = result;
-    parallel_for(p->threads, f.tiles(), dynaconv::kernels().field_greatest, &f);
+    parallel_for(p->threads, f.runs(), dynaconv::kernels().field_greatest, &f);
 }
 
 // What reaches x and kernels, added to what is there. Features are made by `kernels`, gradients go back through `back`:

@@ -48,49 +48,45 @@ static void add_lines(const FieldPass& f, const FieldTile& tile, long channel, l
     reduce(f, f.right, tile, channel, group, s.features, s.amounts);
 }
 
-// One item: a group of channels. Tile by tile, so that what all channels read of it stays in cache.
+// One item: a group of channels. Some tiles at a time, so that what all channels read of them stays in cache.
 static void field_forward_item(void* context, long group) {
     const FieldPass& f = *static_cast<const FieldPass*>(context);
     const FieldScratch s(f);
-    for (long index = 0; index < f.tiles(); ++index) {
-        const FieldTile tile = field_tile(f, index);
-        for (long channel = f.first_channel(group); channel < f.first_channel(group + 1); ++channel) {
-            lay_out(f, tile, channel, s.windows);
-            make_features(f, tile, channel, s.windows, s.features);
-            if (f.rule == kStatistics) add_squares(f, tile, channel, s);
-            else if (f.rule == kLines) add_lines(f, tile, channel, group, s);
-            else write_weighted(f, tile, channel, s);
-        }
+    for (long index = 0; index < f.runs(); ++index) {
+        const TileRun run = tile_run(f, index);
+        for (long channel = f.first_channel(group); channel < f.first_channel(group + 1); ++channel)
+            for (const FieldTile& tile : run) {
+                lay_out(f, tile, channel, s.windows);
+                make_features(f, tile, channel, s.windows, s.features);
+                if (f.rule == kStatistics) add_squares(f, tile, channel, s);
+                else if (f.rule == kLines) add_lines(f, tile, channel, group, s);
+                else write_weighted(f, tile, channel, s);
+            }
     }
 }
 
-// One item: a tile, for which all channels are compared. Result is [sample][2][tap][position]: the greatest, and the mean
-// or how many are equal to the greatest.
-static void field_greatest_item(void* context, long index) {
-    const FieldPass& f = *static_cast<const FieldPass*>(context);
-    const FieldScratch s(f);
-    const FieldTile tile = field_tile(f, index);
-    const long size = f.taps() * tile.width;
-    float *greatest = s.amounts, *other = s.found;
-    for (long channel = 0; channel < f.channels(); ++channel) {
-        lay_out(f, tile, channel, s.windows);
-        make_features(f, tile, channel, s.windows, channel ? s.features : greatest);
-        if (!channel) {
-            for (long i = 0; i < size; i += kLanes) store(other + i, f.ties ? Vector{} + 1.0f : load(greatest + i));
+// The greatest of features and those of channels before, and their sum or how many are equal to the greatest.
+static void compare(const FieldPass& f, long size, bool first, const float* features, float* greatest, float* other) {
+    const Vector one = Vector{} + 1.0f;
+    for (long i = 0; i < size; i += kLanes) {
+        const Vector v = load(features + i);
+        if (first) {
+            store(greatest + i, v);
+            store(other + i, f.ties ? one : v);
             continue;
         }
-        for (long i = 0; i < size; i += kLanes) {
-            const Vector v = load(s.features + i), best = load(greatest + i), kept = load(other + i);
-            const Vector more = kept + 1.0f;
-            if (f.ties) store(other + i, v > best ? Vector{} + 1.0f : v == best ? more : kept);
-            else store(other + i, kept + v);
-            // What is no number stays.
-            store(greatest + i, (v <= best) | (best != best) ? best : v);
-        }
+        const Vector best = load(greatest + i), kept = load(other + i);
+        if (f.ties) store(other + i, v > best ? one : v == best ? kept + one : kept);
+        else store(other + i, kept + v);
+        // What is no number stays.
+        store(greatest + i, (v <= best) | (best != best) ? best : v);
     }
-    const Vector scale = Vector{} + (f.ties ? 1.0f : 1.0f / static_cast<float>(f.channels()));
+}
+
+// A tile of the greatest, and of what stands beside them, times `scale`: result is [sample][2][tap][position].
+static void store_greatest(const FieldPass& f, const FieldTile& tile, float scale, const float* greatest, float* other) {
+    const long pixels = f.p.out_pixels(), size = f.taps() * tile.width;
     for (long i = 0; i < size; i += kLanes) store(other + i, load(other + i) * scale);
-    const long pixels = f.p.out_pixels();
     for (const Piece& piece : tile.samples)
         for (long t = 0; t < f.taps(); ++t) {
             const long position = piece.row * f.p.out_size[2] + piece.column, at = t * tile.width + piece.at;
@@ -98,6 +94,24 @@ static void field_greatest_item(void* context, long index) {
             copy(greatest + at, piece.count, to);
             copy(other + at, piece.count, to + f.taps() * pixels);
         }
+}
+
+// One item: some tiles, for which all channels are compared.
+static void field_greatest_item(void* context, long index) {
+    const FieldPass& f = *static_cast<const FieldPass*>(context);
+    const FieldScratch s(f);
+    const TileRun run = tile_run(f, index);
+    const long size = f.taps() * f.tile_columns();
+    float* greatest = scratch(kAccumulator, 2 * run.count * size);
+    float* other = greatest + run.count * size;
+    for (long channel = 0; channel < f.channels(); ++channel)
+        for (long n = 0; n < run.count; ++n) {
+            lay_out(f, run.all[n], channel, s.windows);
+            make_features(f, run.all[n], channel, s.windows, s.features);
+            compare(f, f.taps() * run.all[n].width, channel == 0, s.features, greatest + n * size, other + n * size);
+        }
+    const float scale = f.ties ? 1.0f : 1.0f / static_cast<float>(f.channels());
+    for (long n = 0; n < run.count; ++n) store_greatest(f, run.all[n], scale, greatest + n * size, other + n * size);
 }
 
 // From the gradient of weighted features to that of features, and to the factors'.
@@ -148,17 +162,18 @@ static void field_back_item(void* context, long group) {
     const long taps = f.taps(), kernel = taps * (taps + 1);
     float* sums = scratch(kKernel, (next - first) * kernel * kLanes);
     clear(sums, (next - first) * kernel * kLanes);
-    for (long index = 0; index < f.tiles(); ++index) {
-        const FieldTile tile = field_tile(f, index);
-        for (long channel = first; channel < next; ++channel) {
-            lay_out(f, tile, channel, s.windows);
-            make_features(f, tile, channel, s.windows, s.features);
-            const float* found = field_gradient(f, tile, channel, group, s);
-            add_dots(found, taps, s.windows, taps + 1, tile.width, sums + (channel - first) * kernel * kLanes);
-            // The windows have served.
-            multiply_rows(f.back + channel * taps * taps, taps, taps, found, tile.width, s.windows);
-            lead_to_map(f, tile, channel, s.windows);
-        }
+    for (long index = 0; index < f.runs(); ++index) {
+        const TileRun run = tile_run(f, index);
+        for (long channel = first; channel < next; ++channel)
+            for (const FieldTile& tile : run) {
+                lay_out(f, tile, channel, s.windows);
+                make_features(f, tile, channel, s.windows, s.features);
+                const float* found = field_gradient(f, tile, channel, group, s);
+                add_dots(found, taps, s.windows, taps + 1, tile.width, sums + (channel - first) * kernel * kLanes);
+                // The windows have served.
+                multiply_rows(f.back + channel * taps * taps, taps, taps, found, tile.width, s.windows);
+                lead_to_map(f, tile, channel, s.windows);
+            }
     }
     for (long i = 0; i < (next - first) * kernel; ++i) f.to_kernels[first * kernel + i] += sum(load(sums + i * kLanes));
 }

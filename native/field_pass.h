@@ -46,6 +46,9 @@ struct FieldPass {
         return most(kColumnUnit, kTileNumbers / taps() / kColumnUnit * kColumnUnit);
     }
     long tiles() const { return ceil_div(columns(), tile_columns()); }
+    // Tiles of a channel that follow one another before the next channel's: reading goes on for a while where it is.
+    static constexpr long kTilesTogether = 8;
+    long runs() const { return ceil_div(tiles(), kTilesTogether); }
     long first_channel(long group) const { return channels() * group / p.groups; }
 };
 

@@ -11,6 +11,7 @@ namespace DYNACONV_ISA {
 // Columns of a tile whose positions lie side by side.
 struct Piece {
     long at, count, sample, row, column;
+    long pixel;  // under the first column and the first tap: where it stands in the maps of a tile's first channel
 };
 
 struct Pieces {
@@ -31,21 +32,37 @@ static Pieces cut(const FieldPass& f, const FieldTile& tile, long line, Piece* t
     for (long at = 0; at < tile.count; ++count) {
         const long column = tile.first + at, position = column % f.p.out_pixels();
         const long length = least(line - position % line, tile.count - at);
-        to[count] = {at, length, column / f.p.out_pixels(), position / f.p.out_size[2], position % f.p.out_size[2]};
+        const long sample = column / f.p.out_pixels();
+        const long y = position / f.p.out_size[2], x = position % f.p.out_size[2];
+        const long pixel = sample * f.channels() * f.map_size() + y * f.p.stride[1] * f.p.in_size[2] + x * f.p.stride[2];
+        to[count] = {at, length, sample, y, x, pixel};
         at += length;
     }
     return {to, count};
 }
 
-static FieldTile field_tile(const FieldPass& f, long index) {
-    FieldTile tile{};
-    tile.first = index * f.tile_columns();
-    tile.count = least(f.tile_columns(), f.columns() - tile.first);
-    tile.width = ceil_div(tile.count, kColumnUnit) * kColumnUnit;
-    auto* all = reinterpret_cast<Piece*>(scratch(kSmall, 2 * f.tile_columns() * (sizeof(Piece) / sizeof(float))));
-    tile.rows = cut(f, tile, f.p.out_size[2], all);
-    tile.samples = cut(f, tile, f.p.out_pixels(), all + f.tile_columns());
-    return tile;
+// Tiles that follow one another.
+struct TileRun {
+    FieldTile all[FieldPass::kTilesTogether];
+    long count;
+    const FieldTile* begin() const { return all; }
+    const FieldTile* end() const { return all + count; }
+};
+
+static TileRun tile_run(const FieldPass& f, long index) {
+    TileRun run{};
+    const long columns = f.tile_columns(), start = index * f.kTilesTogether;
+    run.count = least(f.kTilesTogether, f.tiles() - start);
+    auto* all = reinterpret_cast<Piece*>(scratch(kSmall, 2 * run.count * columns * (sizeof(Piece) / sizeof(float))));
+    for (long n = 0; n < run.count; ++n, all += 2 * columns) {
+        FieldTile& tile = run.all[n];
+        tile.first = (start + n) * columns;
+        tile.count = least(columns, f.columns() - tile.first);
+        tile.width = ceil_div(tile.count, kColumnUnit) * kColumnUnit;
+        tile.rows = cut(f, tile, f.p.out_size[2], all);
+        tile.samples = cut(f, tile, f.p.out_pixels(), all + columns);
+    }
+    return run;
 }
 
 typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
@@ -64,12 +81,9 @@ static inline void add(const float* from, long count, float* to) {
     for (; i < count; ++i) to[i] += from[i];
 }
 
-// Where the pixel under a tap stands that the first column of a piece sees, counted from the start of the map.
-static inline long pixel_at(const FieldPass& f, const Piece& piece, long channel, long tap_row, long tap_column) {
-    const Problem& p = f.p;
-    const long row = piece.row * p.stride[1] + tap_row * p.dilation[1];
-    const long column = piece.column * p.stride[2] + tap_column * p.dilation[2];
-    return (piece.sample * f.channels() + channel) * f.map_size() + row * p.in_size[2] + column;
+// How far the maps of a channel, and in them the pixel under a tap, are from Piece::pixel.
+static inline long from_first(const FieldPass& f, long channel, long tap_row, long tap_column) {
+    return channel * f.map_size() + tap_row * f.p.dilation[1] * f.p.in_size[2] + tap_column * f.p.dilation[2];
 }
 
 // The pixels under every tap, and a row of ones for the shift.
@@ -77,13 +91,15 @@ static void lay_out(const FieldPass& f, const FieldTile& tile, long channel, flo
     const long step = f.p.stride[2];
     float* row = windows;
     for (long i = 0; i < f.p.kernel[1]; ++i)
-        for (long j = 0; j < f.p.kernel[2]; ++j, row += tile.width)
+        for (long j = 0; j < f.p.kernel[2]; ++j, row += tile.width) {
+            const float* x = f.x + from_first(f, channel, i, j);
             for (const Piece& piece : tile.rows) {
-                const float* from = f.x + pixel_at(f, piece, channel, i, j);
+                const float* from = x + piece.pixel;
                 float* to = row + piece.at;
                 if (step == 1) copy(from, piece.count, to);
-                for (long n = 0; step > 1 && n < piece.count; ++n) to[n] = from[n * step];
+                else for (long n = 0; n < piece.count; ++n) to[n] = from[n * step];
             }
+        }
     for (long n = 0; n < tile.count; ++n) row[n] = 1;
     for (long t = 0; tile.count < tile.width && t <= f.taps(); ++t)
         clear(windows + t * tile.width + tile.count, tile.width - tile.count);
@@ -94,13 +110,16 @@ static void lay_out(const FieldPass& f, const FieldTile& tile, long channel, flo
 static void lead_to_map(const FieldPass& f, const FieldTile& tile, long channel, const float* windows) {
     const long step = f.p.stride[2];
     for (long j = 0; j < f.p.kernel[2]; ++j)
-        for (long i = 0; i < f.p.kernel[1]; ++i)
+        for (long i = 0; i < f.p.kernel[1]; ++i) {
+            const float* row = windows + (i * f.p.kernel[2] + j) * tile.width;
+            float* x = f.to_x + from_first(f, channel, i, j);
             for (const Piece& piece : tile.rows) {
-                const float* from = windows + (i * f.p.kernel[2] + j) * tile.width + piece.at;
-                float* to = f.to_x + pixel_at(f, piece, channel, i, j);
+                const float* from = row + piece.at;
+                float* to = x + piece.pixel;
                 if (step == 1) add(from, piece.count, to);
-                for (long n = 0; step > 1 && n < piece.count; ++n) to[n * step] += from[n];
+                else for (long n = 0; n < piece.count; ++n) to[n * step] += from[n];
             }
+        }
 }
 
 // out = rows of `inner` weights x [inner][width].

@@ -145,7 +145,7 @@ struct Kernels {
     Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
     Body tapwise_weight_gradient;  // index below weight_items()
     Body field_forward;            // context: const FieldPass*, index below groups
-    Body field_greatest;           // index below tiles()
+    Body field_greatest;           // index below runs()
     Body field_backward;           // index below groups
 };
 

@@ -1,6 +1,7 @@
 // Register tiles: the two inner products that take nearly all of the time.
 #pragma once
 #include "parallel.h"
+#include "tables.h"
 #include "vector.h"
 
 namespace dynaconv {
