@@ -5,13 +5,11 @@
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
-// Whether a whole sample's positions lie side by side, or are one number.
-static inline bool is_flat(const FieldPass& f, const Factor& factor) {
-    return factor.strides[4] == f.p.out_size[2] * factor.strides[5];
-}
-
+// The longest pieces in which a factor's numbers lie side by side, or are one number.
 static inline Pieces pieces_of(const FieldPass& f, const Factor& factor, const FieldTile& tile) {
-    return is_flat(f, factor) ? tile.samples : tile.rows;
+    const int64_t* s = factor.strides;
+    if (!s[0] && !s[4] && !s[5]) return {&tile.whole, 1};
+    return s[4] == f.p.out_size[2] * s[5] ? tile.samples : tile.rows;
 }
 
 static inline long place_in(const Factor& factor, const Piece& piece, long channel, long tap_row, long tap_column) {
@@ -24,49 +22,74 @@ static inline void fill(float value, long count, float* to) {
     const Vector all = Vector{} + value;
     long i = 0;
     for (; i + kLanes <= count; i += kLanes) store(to + i, all);
+    for (; i + 4 <= count; i += 4) quad(to + i) = Quad{} + value;
     for (; i < count; ++i) to[i] = value;
 }
 
 // One channel's numbers as [tap][width].
 static void expand(const FieldPass& f, const Factor& factor, const FieldTile& tile, long channel, float* to) {
     const Pieces pieces = pieces_of(f, factor, tile);
+    const long taps_in_row = f.p.kernel[2];
     for (long i = 0; i < f.p.kernel[1]; ++i)
-        for (long j = 0; j < f.p.kernel[2]; ++j, to += tile.width)
+        for (long j = 0; j < taps_in_row; ++j, to += tile.width) {
+            if (j && !factor.strides[3]) {
+                copy(to - tile.width, tile.width, to);
+                continue;
+            }
+            if (i && !factor.strides[2]) {
+                copy(to - taps_in_row * tile.width, tile.width, to);
+                continue;
+            }
             for (const Piece& piece : pieces) {
                 const float* from = factor.data + place_in(factor, piece, channel, i, j);
                 if (factor.strides[5]) copy(from, piece.count, to + piece.at);
                 else fill(*from, piece.count, to + piece.at);
             }
+        }
 }
 
-static inline void add_products(const float* a, const float* b, long count, float* to) {
-    long i = 0;
-    for (; i + kLanes <= count; i += kLanes) store(to + i, load(to + i) + load(a + i) * load(b + i));
-    for (; i < count; ++i) to[i] += a[i] * b[i];
-}
-
-static inline float dot(const float* a, const float* b, long count) {
+static inline float total(const float* values, long count) {
     Vector totals = Vector{};
+    Quad last = Quad{};
     long i = 0;
-    for (; i + kLanes <= count; i += kLanes) totals += load(a + i) * load(b + i);
-    float total = i ? sum(totals) : 0.0f;
-    for (; i < count; ++i) total += a[i] * b[i];
-    return total;
+    for (; i + kLanes <= count; i += kLanes) totals += load(values + i);
+    float all = i ? sum(totals) : 0.0f;
+    for (; i + 4 <= count; i += 4) last += quad(values + i);
+    all += (last[0] + last[1]) + (last[2] + last[3]);
+    for (; i < count; ++i) all += values[i];
+    return all;
 }
 
-// The adjoint of expand for values x others, added to the channel group's gradient.
+// sums = values x others of all the taps that share a factor's numbers with one of them.
+static void add_shared(const FieldPass& f, const Factor& factor, long width, long tap_row, long tap_column,
+                       const float* values, const float* others, float* sums) {
+    const long next_row = factor.strides[2] ? tap_row + 1 : f.p.kernel[1];
+    const long next_column = factor.strides[3] ? tap_column + 1 : f.p.kernel[2];
+    for (long n = 0; n < width; n += kLanes) {
+        Vector all = Vector{};
+        for (long i = tap_row; i < next_row; ++i)
+            for (long j = tap_column; j < next_column; ++j) {
+                const long at = (i * f.p.kernel[2] + j) * width + n;
+                all += load(values + at) * load(others + at);
+            }
+        store(sums + n, all);
+    }
+}
+
+// The adjoint of expand for values x others, added to the channel group's gradient; `sums` holds a row of the tile.
 static void reduce(const FieldPass& f, const Factor& factor, const FieldTile& tile, long channel, long group,
-                   const float* values, const float* others) {
+                   const float* values, const float* others, float* sums) {
     const Pieces pieces = pieces_of(f, factor, tile);
     float* gradient = factor.gradient + group * factor.group_step;
-    for (long i = 0; i < f.p.kernel[1]; ++i)
-        for (long j = 0; j < f.p.kernel[2]; ++j, values += tile.width, others += tile.width)
+    for (long i = 0; i < (factor.strides[2] ? f.p.kernel[1] : 1); ++i)
+        for (long j = 0; j < (factor.strides[3] ? f.p.kernel[2] : 1); ++j) {
+            add_shared(f, factor, tile.width, i, j, values, others, sums);
             for (const Piece& piece : pieces) {
                 float* to = gradient + place_in(factor, piece, channel, i, j);
-                const float *a = values + piece.at, *b = others + piece.at;
-                if (factor.strides[5]) add_products(a, b, piece.count, to);
-                else *to += dot(a, b, piece.count);
+                if (factor.strides[5]) add(sums + piece.at, piece.count, to);
+                else *to += total(sums + piece.at, piece.count);
             }
+        }
 }
 
 typedef int Bits __attribute__((vector_size(kLanes * 4)));

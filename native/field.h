@@ -7,14 +7,15 @@ namespace DYNACONV_ISA {
 
 // Tiles that lie in the first-level cache together.
 struct FieldScratch {
-    float *windows, *features, *amounts, *left, *right, *found;
+    float *windows, *features, *amounts, *left, *right, *found, *row;
     explicit FieldScratch(const FieldPass& f) {
         const long size = (f.taps() + 1) * f.tile_columns();
-        float* next = scratch(kSource, 6 * size);
+        float* next = scratch(kSource, 6 * size + f.tile_columns());
         for (float** tile : {&windows, &features, &amounts, &left, &right, &found}) {
             *tile = next;
             next += size;
         }
+        row = next;
     }
 };
 
@@ -38,14 +39,16 @@ static void write_weighted(const FieldPass& f, const FieldTile& tile, long chann
 static void add_squares(const FieldPass& f, const FieldTile& tile, long channel, const FieldScratch& s) {
     for (long t = 0; t < f.taps(); ++t) {
         const float* row = s.features + t * tile.width;
-        f.result[channel * f.taps() + t] += dot(row, row, tile.width);
+        Vector squares = Vector{};
+        for (long n = 0; n < tile.width; n += kLanes) squares += load(row + n) * load(row + n);
+        f.result[channel * f.taps() + t] += sum(squares);
     }
 }
 
 static void add_lines(const FieldPass& f, const FieldTile& tile, long channel, long group, const FieldScratch& s) {
     expand(f, f.mark, tile, channel, s.amounts);
-    reduce(f, f.left, tile, channel, group, s.features, s.amounts);
-    reduce(f, f.right, tile, channel, group, s.features, s.amounts);
+    reduce(f, f.left, tile, channel, group, s.features, s.amounts, s.row);
+    reduce(f, f.right, tile, channel, group, s.features, s.amounts, s.row);
 }
 
 // One item: a group of channels. Some tiles at a time, so that what all channels read of them stays in cache.
@@ -127,8 +130,8 @@ static void back_through_weights(const FieldPass& f, const FieldTile& tile, long
         store(s.found + i, v <= Vector{} ? Vector{} : flow * load(s.amounts + i));
     }
     if (f.rule == kSoftmax) harden(f.taps(), tile.width, s.amounts, s.features);
-    if (f.left.gradient) reduce(f, f.left, tile, channel, group, s.features, s.right);
-    if (f.right.gradient) reduce(f, f.right, tile, channel, group, s.features, s.left);
+    if (f.left.gradient) reduce(f, f.left, tile, channel, group, s.features, s.right, s.row);
+    if (f.right.gradient) reduce(f, f.right, tile, channel, group, s.features, s.left, s.row);
 }
 
 // The gradient of a tile's features.

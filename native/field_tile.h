@@ -24,6 +24,7 @@ struct Pieces {
 struct FieldTile {
     long first, count, width;
     Pieces rows, samples;  // positions of one output row; of one sample
+    Piece whole;           // all, for what does not depend on the position
 };
 
 // The tile's columns in pieces that end where a line of `line` positions does.
@@ -59,25 +60,30 @@ static TileRun tile_run(const FieldPass& f, long index) {
         tile.first = (start + n) * columns;
         tile.count = least(columns, f.columns() - tile.first);
         tile.width = ceil_div(tile.count, kColumnUnit) * kColumnUnit;
+        tile.whole.count = tile.count;
         tile.rows = cut(f, tile, f.p.out_size[2], all);
         tile.samples = cut(f, tile, f.p.out_pixels(), all + columns);
     }
     return run;
 }
 
+// Rows of small maps are shorter than a long register.
 typedef float Quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline Quad& quad(float* p) { return *reinterpret_cast<Quad*>(p); }
+static inline const Quad& quad(const float* p) { return *reinterpret_cast<const Quad*>(p); }
 
 static inline void copy(const float* from, long count, float* to) {
     long i = 0;
     for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-    for (; i + 4 <= count; i += 4) *reinterpret_cast<Quad*>(to + i) = *reinterpret_cast<const Quad*>(from + i);
+    for (; i + 4 <= count; i += 4) quad(to + i) = quad(from + i);
     for (; i < count; ++i) to[i] = from[i];
 }
 
 static inline void add(const float* from, long count, float* to) {
     long i = 0;
     for (; i + kLanes <= count; i += kLanes) store(to + i, load(to + i) + load(from + i));
-    for (; i + 4 <= count; i += 4) *reinterpret_cast<Quad*>(to + i) += *reinterpret_cast<const Quad*>(from + i);
+    for (; i + 4 <= count; i += 4) quad(to + i) += quad(from + i);
     for (; i < count; ++i) to[i] += from[i];
 }
 
