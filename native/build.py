@@ -25,7 +25,7 @@ AVX512 = (*AVX2, "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq")
 X86 = {"avx512": AVX512, "avx2": AVX2, "portable": ()}
 OTHER: dict[str, tuple[str, ...]] = {"baseline": ()}
 COMMON = ("blocking", "field", "interface", "parallel", "plan", "select", "tapwise")
-SELFCHECK = ("main", "mixture", "dense", "tapwise")
+SELFCHECK = ("main", "mixture", "dense", "tapwise", "field")
 
 
 class BuildError(RuntimeError):

@@ -48,6 +48,7 @@ int main() {
         all = run(isa, "mixture in bfloat16", selfcheck::check_mixture, true) && all;
         all = run(isa, "dense", selfcheck::check_dense, false) && all;
         all = run(isa, "tapwise", selfcheck::check_tapwise, false) && all;
+        all = run(isa, "field", selfcheck::check_field, false) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;
     }

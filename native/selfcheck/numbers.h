@@ -95,6 +95,7 @@ inline long pixel_under(const dynaconv::Problem& p, long out_pixel, long tap) {
 bool check_mixture(dynaconv::Problem problem);
 bool check_dense(dynaconv::Problem problem);
 bool check_tapwise(dynaconv::Problem problem);
+bool check_field(dynaconv::Problem problem);
 
 // The same for one operation: `run` gives its results, none where a canary of its own died; `add_output` adds what one
 // output channel of one sample at one pixel contributes to each of them.
