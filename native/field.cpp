@@ -38,7 +38,7 @@ std::vector<float> turned_over(const float* kernels, long channels, long taps) {
 extern "C" {
 
 // Weighted features (channels, taps, samples, positions); or squares (channels, taps), added to; or lines, added to the
-// gradients of left and right, each feature times `mark`.
+// gradients of left and right.
 void dynaconv_field_forward(const Problem* p, int rule, const float* x, const float* kernels, const Factor* factors,
                             float* result) {
     FieldPass f = field_pass(*p, static_cast<FieldRule>(rule), x, kernels, factors);

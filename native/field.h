@@ -46,7 +46,7 @@ static void add_squares(const FieldPass& f, const FieldTile& tile, long channel,
 }
 
 static void add_lines(const FieldPass& f, const FieldTile& tile, long channel, long group, const FieldScratch& s) {
-    expand(f, f.mark, tile, channel, s.amounts);
+    fill(1.0f, f.taps() * tile.width, s.amounts);
     reduce(f, f.left, tile, channel, group, s.features, s.amounts, s.row);
     reduce(f, f.right, tile, channel, group, s.features, s.amounts, s.row);
 }
@@ -87,7 +87,8 @@ static void compare(const FieldPass& f, long size, bool first, const float* feat
 }
 
 // A tile of the greatest, and of what stands beside them, times `scale`: result is [sample][2][tap][position].
-static void store_greatest(const FieldPass& f, const FieldTile& tile, float scale, const float* greatest, float* other) {
+static void store_greatest(const FieldPass& f, const FieldTile& tile, float scale, const float* greatest,
+                           float* other) {
     const long pixels = f.p.out_pixels(), size = f.taps() * tile.width;
     for (long i = 0; i < size; i += kLanes) store(other + i, load(other + i) * scale);
     for (const Piece& piece : tile.samples)

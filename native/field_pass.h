@@ -1,12 +1,12 @@
-// What one pass over a receptive field works on, in plain data: filled by field.cpp, run by every instruction set's kernels.
-// A field holds, for every channel c and tap t of a kernel at a position, the feature max(0, kernel_{c,t} . window + shift).
+// What one pass over a receptive field works on, in plain data: filled by field.cpp, run by the kernels of each instruction
+// set. A field holds for every channel c, tap t and position the feature max(0, kernel_{c,t} . window + shift).
 #pragma once
 #include "problem.h"
 
 namespace dynaconv {
 
-// A tensor (samples, channels, kernel rows, kernel columns, rows, columns) that may be one long in any dimension: what all
-// share there. Mirrored in src/dynaconv/native/field.py.
+// A tensor (samples, channels, kernel rows, kernel columns, rows, columns) that may be one long in any dimension, which all
+// share then. Mirrored in src/dynaconv/native/field.py.
 struct Factor {
     const float* data;
     float* gradient;     // or null: not wanted
@@ -28,7 +28,7 @@ struct FieldPass {
     FieldRule rule;
     const float* x;        // [sample][channel][row][column]
     const float* kernels;  // [channel][tap][taps + 1]: the last is the shift
-    Factor left, right, mark;
+    Factor left, right, mark;  // see FieldRule
     const float* flow;     // [channel][tap][sample][position]: the gradient of weighted features
     const float* back;     // [channel][window tap][tap]: the kernels that gradients go back through
     float* to_x;           // as x, added to

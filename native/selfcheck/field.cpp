@@ -57,7 +57,7 @@ Factors factors_of(FieldRule rule) {
     }
 }
 
-const Shape kPooled{{1, 0, 1, 1, 1, 1}}, kOne{};
+const Shape kPooled{{1, 0, 1, 1, 1, 1}};
 
 struct Tensors {
     Numbers x, kernels, back, flow, left, right;
@@ -148,15 +148,14 @@ std::vector<Numbers> run(FieldRule rule, Problem p, Tensors& t, long threads) {
     const Factors shapes = factors_of(rule);
     const bool lines = rule == dynaconv::kLines, pools = rule == dynaconv::kGreatest;
     const auto parts = [&](const Shape& s) { return zeros(s.total(p) * (s.own[1] ? 1 : p.groups)); };
-    Numbers to_left = parts(shapes.left), to_right = parts(shapes.right), one = zeros(1), to_x = zeros(t.x.size());
-    Numbers to_kernels = zeros(t.kernels.size()), ties = zeros(2 * kPooled.total(p));
-    one.floats()[0] = 1;
+    Numbers to_left = parts(shapes.left), to_right = parts(shapes.right);
+    Numbers to_x = zeros(t.x.size()), to_kernels = zeros(t.kernels.size()), ties = zeros(2 * kPooled.total(p));
     const long size = pools ? ties.size() : rule == dynaconv::kStatistics ? p.in_channels * p.taps() : t.flow.size();
     Numbers result = zeros(size);
     Numbers greatest = zeros(kPooled.total(p));
     const float *x = t.x.floats(), *kernels = t.kernels.floats();
     Factor given[] = {factor(p, shapes.left, t.left, &to_left), factor(p, shapes.right, t.right, &to_right),
-                      lines ? factor(p, kOne, one, nullptr) : factor(p, kPooled, greatest, nullptr)};
+                      factor(p, kPooled, greatest, nullptr)};
     if (pools) {
         dynaconv_field_greatest(&p, 0, x, kernels, result.floats());
         dynaconv_field_greatest(&p, 1, x, kernels, ties.floats());

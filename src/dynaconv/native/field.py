@@ -130,8 +130,8 @@ class Field:
         batch, channels, (height, width, *size) = *self._x.shape[:2], self._size
         rows = self._x.new_zeros(batch, channels, height, 1, size[0], 1)
         columns = self._x.new_zeros(batch, channels, 1, width, 1, size[1])
-        every, one = slice(0, batch), self._x.new_ones((1,) * 6)
-        given = [*(_factor(sums, every, sums.unsqueeze(0)) for sums in (rows, columns)), _factor(one, every)]
+        every = slice(0, batch)
+        given = [_factor(sums, every, sums.unsqueeze(0)) for sums in (rows, columns)]
         self._forward(_Rule.LINES, every, given, None)
         return rows, columns
 
