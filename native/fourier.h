@@ -53,7 +53,7 @@ static inline Vector of_lanes(const float* table, const uint16_t* index) {
 
 // A factor of low rank on one block of rows: the rows' own vectors are [width][rank][L], zero for rows that do not exist,
 // the inputs' [rank][inputs].
-struct Factor {
+struct LowRank {
     const float *rows, *inputs;
     long rank, count;
 
@@ -71,13 +71,13 @@ static void gather_rows(const float* from, long numbers, long first, long rows, 
 }
 
 // Both factors of one block of rows.
-struct Factors {
-    Factor gates, locals;
+struct KernelFactors {
+    LowRank gates, locals;
 
     // Floats of the rows' own vectors.
     static long room(const SpectrumProblem& s) { return s.width * (s.rank + s.local_rank) * kLanes; }
 
-    Factors(const SpectrumPass& p, long sample, long row_block, float* to) {
+    KernelFactors(const SpectrumPass& p, long sample, long row_block, float* to) {
         const SpectrumProblem& s = p.problem;
         const long first = row_block * kLanes, rows = least(kLanes, s.rows() - first);
         const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank;
@@ -167,7 +167,7 @@ static void row_item(void* context, long index) {
     const long block = index % p.row_blocks(), sample = index / p.row_blocks(), columns = s.columns();
     float* in = scratch(kSource, columns * kLanes);
     float* out = scratch(kAccumulator, columns * kLanes);
-    const Factors f(p, sample, block, scratch(kSmall, Factors::room(s)));
+    const KernelFactors f(p, sample, block, scratch(kSmall, KernelFactors::room(s)));
     pair_waves(p.half + sample * p.half_floats() + block * p.wave_tiles() * kLanes * kPoint, columns / 2,
                p.real_roots, in);
     transform(p.by_column, in, out, scratch(kTile, room_of(p.by_column)));

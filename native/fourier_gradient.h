@@ -24,8 +24,8 @@ static inline Vector sums_of(Vector* v) {
 }
 
 // The gradient of one factor, gathered input by input.
-struct FactorGradient {
-    const Factor& factor;
+struct LowRankGradient {
+    const LowRank& factor;
     float* rows;    // as the factor's
     float* inputs;  // as the factor's, added to
     float* room;    // [rank][L inputs][L]
@@ -54,8 +54,8 @@ struct FactorGradient {
 };
 
 // The gradient of the matrix in place of the kernel's, [column][L]; that of both factors is added up on the way.
-static void through_factors(const SpectrumProblem& s, const Factors& f, const float* matrix, float* upstream,
-                            const FactorGradient& to_gates, const FactorGradient& to_locals) {
+static void through_factors(const SpectrumProblem& s, const KernelFactors& f, const float* matrix, float* upstream,
+                            const LowRankGradient& to_gates, const LowRankGradient& to_locals) {
     for (long i = 0; i < s.inputs; ++i) {
         for (long tap = 0; tap < s.width; ++tap, upstream += kLanes, matrix += kLanes) {
             const Vector gate = f.gate(tap, i), local = f.local(tap, i), given = load(upstream);
@@ -128,11 +128,11 @@ static void scatter_rows(const float* from, long numbers, long first, long rows,
 static void block_through_factors(const SpectrumPass& p, long sample, long block, float* upstream, float* input_sums) {
     const SpectrumProblem& s = p.problem;
     const long first = block * kLanes, rows = least(kLanes, s.rows() - first), ranks = s.rank + s.local_rank;
-    const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank, room = Factors::room(s);
+    const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank, room = KernelFactors::room(s);
     float* memory = scratch(kSmall, 2 * room + ranks * kLanes * kLanes);
     float *row_sums = memory + room, *columns = memory + 2 * room;
     clear(row_sums, room + ranks * kLanes * kLanes);
-    const Factors f(p, sample, block, memory);
+    const KernelFactors f(p, sample, block, memory);
     const float* matrix = p.matrix + sample * p.matrix_floats() + block * s.columns() * kLanes;
     through_factors(s, f, matrix, upstream, {f.gates, row_sums, input_sums, columns},
                     {f.locals, row_sums + numbers * kLanes, input_sums + s.rank * s.inputs,

@@ -2,6 +2,7 @@
 #include "cells.h"
 #include "convolve.h"
 #include "dense.h"
+#include "field.h"
 #include "fourier_gradient.h"
 #include "gradient.h"
 #include "pack.h"
@@ -25,6 +26,9 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          tapwise_forward_item,
                          source_gradient_item,
                          weight_gradient_item,
+                         field_forward_item,
+                         field_greatest_item,
+                         field_back_item,
                          wave_item,
                          row_item,
                          sample_item,

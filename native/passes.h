@@ -1,5 +1,6 @@
 // What one pass works on, in plain data: filled by interface.cpp and tapwise.cpp, run by the kernels of each instruction set.
 #pragma once
+#include "field_pass.h"
 #include "parallel.h"
 #include "problem.h"
 #include "storage.h"
@@ -144,6 +145,9 @@ struct Kernels {
     Body tapwise_forward;          // context: const Tapwise*, index below forward_items()
     Body tapwise_source_gradient;  // index below source_items(); gives the amounts' gradient too
     Body tapwise_weight_gradient;  // index below weight_items()
+    Body field_forward;            // context: const FieldPass*, index below groups
+    Body field_greatest;           // index below runs()
+    Body field_backward;           // index below groups
     Body spectrum_waves;           // context: const SpectrumPass*, index below samples x wave tiles
     Body spectrum_rows;            // index below samples x row blocks
     Body spectrum_samples;         // index below samples: both of these

@@ -7,15 +7,6 @@
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
-// The numbers 0, 1, 2, ... as a table.
-static const int* identity(long count) {
-    auto* table = reinterpret_cast<int*>(scratch(kTile, count));
-    for (int i = 0; i < count; ++i) table[i] = i;
-    return table;
-}
-
-static const int kFirstTap[] = {0};
-
 static const float* weights_at(const Tapwise& t, long group, long column_block, long tap, long row) {
     const long width = block_width(t.shape.columns, column_block);
     return t.weights + t.shape.block_start(0, group, column_block) + (tap * t.shape.rows + row) * width;

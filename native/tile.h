@@ -1,5 +1,7 @@
 // Register tiles: the two inner products that take nearly all of the time.
 #pragma once
+#include "parallel.h"
+#include "tables.h"
 #include "vector.h"
 
 namespace dynaconv {
@@ -188,6 +190,15 @@ static void outer(Pairs pairs, int rows, float* out) {
 #endif
     }
 }
+
+// The numbers 0, 1, 2, ... as a table.
+static const int* identity(long count) {
+    auto* table = reinterpret_cast<int*>(scratch(kTile, count));
+    for (int i = 0; i < count; ++i) table[i] = i;
+    return table;
+}
+
+static const int kFirstTap[] = {0};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

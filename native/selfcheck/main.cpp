@@ -79,6 +79,7 @@ int main() {
         all = run(isa, "dense", selfcheck::check_dense, kProblems, false) && all;
         all = run(isa, "tapwise", selfcheck::check_tapwise, kProblems, false) && all;
         all = run(isa, "cells", selfcheck::check_cells, kCellProblems, false) && all;
+        all = run(isa, "field", selfcheck::check_field, kProblems, false) && all;
         all = run_spectra(isa) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;

@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dynaconv.native.field import Field
+from dynaconv.ops.receptive_field.compiled import can_run, compiled_field, gradients_of
 from dynaconv.ops.receptive_field.field_blocks import FieldBlocks
 from dynaconv.ops.receptive_field.window_blocks import cut
 from dynaconv.ops.static_conv import static_conv
@@ -66,6 +68,8 @@ class FieldPool:
     def forward(self, tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:
         """See `recompute.Operator`."""
         x, weight, shift = _parts(tensors)
+        if can_run(x, spec):
+            return _compiled_pool(compiled_field(x, weight, shift, spec), self.kind)
         pooled = x.new_empty(self.output_shape(tensors, spec))
         size = spec.output_size(x.shape[2:])
         for samples, features in FieldBlocks(x, weight, shift, spec):
@@ -83,22 +87,51 @@ class FieldPool:
     ) -> list[Tensor | None]:
         """See `recompute.Operator`."""
         x, weight, shift = _parts(tensors)
-        size = spec.output_size(x.shape[2:])
-        fields = FieldBlocks(x, weight, shift, spec)
-        buffer = fields.blocks.buffer(spec.taps)
-        to_field = _channel_gradient if self.kind == "channels" else _line_gradient
-        for samples, features in fields:
-            laid_out = features.view(x.shape[1], *spec.kernel_size, -1, *size)
-            found = cut(buffer, *features.shape)
-            to_field(gradient[samples], laid_out, found.view(laid_out.shape))
-            fields.lead_back(samples, features, found)
-        return [g if w else None for g, w in zip(fields.gradients(), wanted, strict=True)]
+        find = _compiled_gradients if can_run(x, spec) else _plain_gradients
+        found = find(gradient, x, weight, shift, spec, self.kind)
+        return [g if w else None for g, w in zip(found, wanted, strict=True)]
 
     def formula(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
         """See `recompute.Operator`."""
         x, weight, shift = _parts(tensors)
         field = static_conv(x, weight, shift, spec).relu()
         return pool(field.unflatten(1, (x.shape[1], *spec.kernel_size)), self.kind)
+
+
+def _plain_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, shift: Tensor, spec: ConvSpec, kind: PoolKind
+) -> tuple[Tensor, Tensor, Tensor]:
+    size = spec.output_size(x.shape[2:])
+    fields = FieldBlocks(x, weight, shift, spec)
+    buffer = fields.blocks.buffer(spec.taps)
+    to_field = _channel_gradient if kind == "channels" else _line_gradient
+    for samples, features in fields:
+        laid_out = features.view(x.shape[1], *spec.kernel_size, -1, *size)
+        found = cut(buffer, *features.shape)
+        to_field(gradient[samples], laid_out, found.view(laid_out.shape))
+        fields.lead_back(samples, features, found)
+    return fields.gradients()
+
+
+def _compiled_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, shift: Tensor, spec: ConvSpec, kind: PoolKind
+) -> tuple[Tensor, Tensor, Tensor]:
+    fields = compiled_field(x, weight, shift, spec)
+    if kind == "channels":
+        greatest, ties = fields.greatest(ties=True).unsqueeze(2).unbind(1)
+        of_greatest, of_mean = gradient.unsqueeze(2).unbind(1)
+        fields.greatest_back(of_greatest / ties, of_mean / x.shape[1], greatest)
+    else:
+        fields.lines_back(*_by_line(gradient, spec.kernel_size, spec.output_size(x.shape[2:])))
+    return gradients_of(fields, x, weight, spec)
+
+
+def _compiled_pool(fields: Field, kind: PoolKind) -> Tensor:
+    if kind == "channels":
+        return fields.greatest(ties=False)
+    rows, columns = fields.lines()
+    height, width, size = rows.shape[2], columns.shape[3], (rows.shape[4], columns.shape[5])
+    return torch.cat([rows.flatten(2) / (width * size[1]), columns.flatten(2) / (height * size[0])], dim=2)
 
 
 def _channel_gradient(gradient: Tensor, field: Tensor, found: Tensor) -> None:
@@ -110,11 +143,16 @@ def _channel_gradient(gradient: Tensor, field: Tensor, found: Tensor) -> None:
 
 def _line_gradient(gradient: Tensor, field: Tensor, found: Tensor) -> None:
     """Write a field's gradient, `(C, kh, kw, b, H, W)`, from that of its lines."""
-    _, height, width, _, *size = field.shape
-    rows, columns = gradient.transpose(0, 1).split([height * size[0], width * size[1]], dim=2)
+    by_row, by_column = _by_line(gradient, field.shape[1:3], field.shape[4:])
+    torch.add(by_row.permute(1, 2, 3, 0, 4, 5), by_column.permute(1, 2, 3, 0, 4, 5), out=found)
+
+
+def _by_line(gradient: Tensor, kernel_size: Sequence[int], size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """What every feature's gradient is the sum of: `(B, C, kh, 1, H, 1)` and `(B, C, 1, kw, 1, W)`."""
+    height, width = kernel_size
+    rows, columns = gradient.split([height * size[0], width * size[1]], dim=2)
     by_row = rows.unflatten(2, (height, 1, size[0], 1)) / (width * size[1])
-    by_column = columns.unflatten(2, (1, width, 1, size[1])) / (height * size[0])
-    torch.add(by_row.movedim(1, 3), by_column.movedim(1, 3), out=found)
+    return by_row, columns.unflatten(2, (1, width, 1, size[1])) / (height * size[0])
 
 
 def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from dynaconv.ops.receptive_field.compiled import can_run, compiled_field, gradients_of
 from dynaconv.ops.receptive_field.window_blocks import WindowBlocks, affine, cut
 from dynaconv.ops.static_conv import pad, static_conv
 from dynaconv.ops.windows import windows
@@ -34,6 +35,9 @@ def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) ->
     x, weight = _parts(tensors)
     count = _count(x, spec)
     mean = _mean(x, weight, spec)
+    if can_run(x, spec):
+        squares = compiled_field(x, weight, -mean, spec).squares()
+        return torch.stack([mean, squares.flatten() / count])
     blocks = WindowBlocks(x, spec)
     centred = affine(weight, -mean, blocks.channels)
     buffer, total = blocks.buffer(centred.shape[1]), torch.zeros_like(centred[..., 0])
@@ -49,10 +53,16 @@ def backward(
     """See `recompute.Operator`."""
     x, weight = _parts(tensors)
     mean, (to_mean, to_variance) = _mean(x, weight, spec), gradient / _count(x, spec)
-    blocks = WindowBlocks(x, spec)
     # A feature's gradient is an affine function of the feature, so of its window.
     strength = 2 * to_variance
-    to_feature = affine(weight * strength[:, None, None, None], to_mean - strength * mean, blocks.channels)
+    scaled, shift = weight * strength[:, None, None, None], to_mean - strength * mean
+    if can_run(x, spec):
+        fields = compiled_field(x, scaled, shift, spec)
+        fields.affine_back(affine(weight, shift, x.shape[1]))
+        to_x, found, _ = gradients_of(fields, x, weight, spec)
+        return [to_x if wanted[0] else None, found if wanted[1] else None]
+    blocks = WindowBlocks(x, spec)
+    to_feature = affine(scaled, shift, blocks.channels)
     kernels = weight.flatten(1).unflatten(0, to_feature.shape[:2])
     to_pixels, to_weight = blocks.no_pixels(), torch.zeros_like(kernels)
     buffer = blocks.buffer(to_feature.shape[1])

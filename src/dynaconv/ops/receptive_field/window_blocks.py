@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 
 import torch
@@ -12,7 +13,7 @@ from dynaconv.ops.static_conv import pad
 from dynaconv.ops.windows import add_to_padded, inner, windows
 from dynaconv.spec import ConvSpec
 
-__all__ = ["WindowBlocks", "affine"]
+__all__ = ["Blocks", "WindowBlocks", "affine", "cut"]
 
 # 4 MiB of float32: large enough for products at full speed, small enough that a few such blocks stay in the cache.
 _BLOCK_NUMBERS = 2**20
@@ -23,6 +24,39 @@ def affine(weight: Tensor, shift: Tensor, channels: int) -> Tensor:
     rows = torch.cat([weight.flatten(1), shift[:, None]], dim=1)
     kernels: Tensor = rows.unflatten(0, (channels, -1))
     return kernels
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How the samples of a field are cut into blocks that stay in the cache.
+
+    Attributes:
+        samples: B.
+        at_once: samples of a block; the last may have fewer.
+        positions: P, output positions of a sample.
+    """
+
+    samples: int
+    at_once: int
+    positions: int
+
+    @classmethod
+    def of(cls, x: Tensor, spec: ConvSpec) -> Blocks:
+        """Those of a field of `x: (B, C, *S)`."""
+        positions = prod(spec.output_size(x.shape[2:]))
+        at_once = max(1, min(x.shape[0], _BLOCK_NUMBERS // (x.shape[1] * spec.taps * positions)))
+        return cls(x.shape[0], at_once, positions)
+
+    @property
+    def columns(self) -> int:
+        """The most columns, samples times positions, of a block."""
+        return self.at_once * self.positions
+
+    def __iter__(self) -> Iterator[tuple[slice, int]]:
+        """The samples of every block, and how many columns they are."""
+        for first in range(0, self.samples, self.at_once):
+            samples = slice(first, min(first + self.at_once, self.samples))
+            yield samples, (samples.stop - samples.start) * self.positions
 
 
 class WindowBlocks:
@@ -36,16 +70,14 @@ class WindowBlocks:
 
     Attributes:
         channels: C.
-        positions: P, output positions of a sample.
         columns: the most columns, samples times positions, of a block.
     """
 
     def __init__(self, x: Tensor, spec: ConvSpec) -> None:
         self._padded, self._spec = pad(x, spec), spec
         self.channels, self._size = x.shape[1], spec.output_size(x.shape[2:])
-        self.positions = prod(self._size)
-        at_once = max(1, min(x.shape[0], _BLOCK_NUMBERS // (self.channels * spec.taps * self.positions)))
-        self._at_once, self.columns = at_once, at_once * self.positions
+        self._blocks = Blocks.of(x, spec)
+        self.columns = self._blocks.columns
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
         """Samples, and their windows as columns over a row of ones, `(C, K + 1, n)`; the next step overwrites them.
@@ -55,10 +87,9 @@ class WindowBlocks:
         spec, view = self._spec, windows(self._padded, self._spec.unpadded())
         buffer = self.buffer(spec.taps + 1)
         by_channel = view.permute(1, *range(2, 2 + spec.dims), 0, *range(2 + spec.dims, 2 + 2 * spec.dims))
-        for first in range(0, view.shape[0], self._at_once):
-            samples = slice(first, min(first + self._at_once, view.shape[0]))
-            count = samples.stop - samples.start
-            columns = cut(buffer, self.channels, spec.taps + 1, count * self.positions)
+        for samples, width in self._blocks:
+            first, count = samples.start, samples.stop - samples.start
+            columns = cut(buffer, self.channels, spec.taps + 1, width)
             laid_out = columns[:, : spec.taps].view(self.channels, *spec.kernel_size, count, *self._size)
             laid_out.copy_(by_channel.narrow(1 + spec.dims, first, count))
             columns[:, spec.taps] = 1
