@@ -17,17 +17,25 @@ from dynaconv.models import create_model
 from dynaconv.models.backbones import backbone
 from dynaconv.models.published.condconv import condconv_network
 from dynaconv.models.published.dyconv import dyconv_network
+from dynaconv.models.published.fdconv import fdconv_resnet
 from dynaconv.models.published.gsop import resnet_stride16
 from dynaconv.models.published.odconv import odconv_network
+from dynaconv.models.published.rednet import involution_network
 from dynaconv.models.seeds import SEEDS
 
 __all__ = ["FORMS", "METHODS", "PASSES", "PUBLISHED", "NetworkCase", "build", "images", "network_cases", "settle"]
 
 FORMS = ("static", "ours", "grouped")
 PASSES = ("inference", "training")
-# Whole networks as published, from a backbone's name and the number of experts.
+# Whole networks, from a backbone's name and the number of experts, which some methods do not have.
 METHODS: Mapping[str, Callable[[str, int], nn.Module]] = MappingProxyType(
-    {"odconv": odconv_network, "dyconv": dyconv_network, "condconv": condconv_network}
+    {
+        "odconv": odconv_network,
+        "dyconv": dyconv_network,
+        "condconv": condconv_network,
+        "fdconv": lambda name, _: fdconv_resnet(backbone(name)),
+        "involution": lambda name, _: involution_network(backbone(name)),
+    }
 )
 # Published networks of the other methods, blocks and heads, and what each is compared with: the static network whose
 # maps have the same sizes.
@@ -84,7 +92,8 @@ class NetworkCase:
     @property
     def name(self) -> str:
         """One line for people, unique."""
-        method = f" {self.method}{self.experts}x" if self.experts else ""
+        experts = f"{self.experts}x" if self.experts else ""
+        method = f" {self.method}{experts}" if self.method in METHODS else ""
         part = {"block": f"{_HOST} with ", "head": f"{_HOST} ending in "}.get(self.method, "")
         layout = " channels-last" if self.channels_last else ""
         return f"{part}{self.network}{method} batch {self.batch} {self.size}×{self.size}{layout}"
@@ -100,9 +109,10 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
 
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
     machine; two of them in channels-last too; the most used one also at other batches and image sizes; a published
-    network of every other method and of the blocks and heads; the library's own networks as their authors trained
-    them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a desktop. At
-    batch 1 training is left out: the published attention of ODConv cannot take one sample.
+    network of every other method and of the blocks and heads, and a ResNet-18 where there is none; the library's own
+    networks as their authors trained them. At batch 128 the grouped form is left out of training: its kernels alone
+    exceed the memory of a desktop. At batch 1 training is left out: the published attention of ODConv cannot take one
+    sample.
 
     Args:
         quick: one of each kind only.
@@ -125,8 +135,10 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     last = tuple(
         NetworkCase(b, "odconv", 4, 32, 128, forms=("static", "ours"), channels_last=True) for b in backbones[:2]
     )
-    published = tuple(NetworkCase(name, "published", 0, 16, 128, forms=("static", "ours")) for name in PUBLISHED)
-    return (headline, *(case for case in whole if case != headline), *last, *growth, *published, *seeds)
+    published = tuple(NetworkCase(name, "published", 0, 32, 128, forms=("static", "ours")) for name in PUBLISHED)
+    others = (("fdconv", 128), ("fdconv", 224), ("involution", 128))
+    also = tuple(NetworkCase("resnet18", method, 0, 32, size, forms=("static", "ours")) for method, size in others)
+    return (headline, *(case for case in whole if case != headline), *last, *growth, *published, *also, *seeds)
 
 
 def build(case: NetworkCase, form: str) -> nn.Module:

@@ -7,11 +7,12 @@ from typing import cast
 
 from torch import nn
 
+from dynaconv.convert import conv_names, replace
 from dynaconv.layers import Involution2d
 from dynaconv.models.backbones import backbone
 from dynaconv.models.published.preset import Preset
 
-__all__ = ["PRESETS", "rednet"]
+__all__ = ["PRESETS", "involution_network", "rednet"]
 
 _STEM = 32
 
@@ -35,6 +36,26 @@ def rednet(num_classes: int, in_channels: int, blocks: tuple[int, int, int, int]
         model.set_submodule(f"layer{number}", kept)
     model.set_submodule("conv1", _stem(in_channels))
     return model
+
+
+def involution_network(model: nn.Module) -> nn.Module:
+    """A ResNet with 7×7 involutions for the 3×3 convolutions of its blocks that have as many outputs as inputs.
+
+    Not a published network: what RedNet does to bottlenecks, for the basic blocks of a ResNet-18 too.
+
+    Args:
+        model: is changed and returned.
+    """
+    names = [
+        name
+        for name in conv_names(model, but=["downsample"])
+        if name.startswith("layer") and _keeps_channels(cast(nn.Conv2d, model.get_submodule(name)))
+    ]
+    return replace(model, names, lambda conv: _involution(conv.in_channels, 7, conv.stride[0]))
+
+
+def _keeps_channels(conv: nn.Conv2d) -> bool:
+    return conv.kernel_size == (3, 3) and conv.in_channels == conv.out_channels
 
 
 def _involution(channels: int, kernel_size: int, stride: int = 1) -> Involution2d:
