@@ -175,7 +175,8 @@ extern "C" {
 
 // Whether there are transforms for a matrix of this size.
 int dynaconv_spectrum_runs(const SpectrumProblem* p) {
-    return p->columns() % 2 == 0 && p->gates <= 1 << 16 && has_small_radices(p->rows()) && has_small_radices(p->columns() / 2);
+    const bool small = p->width <= kMostWidth && p->gates <= 1 << 16;
+    return small && p->columns() % 2 == 0 && has_small_radices(p->rows()) && has_small_radices(p->columns() / 2);
 }
 
 // Floats of the tiles, places of gates in theirs (16 bits), and for each sample floats of what is half transformed and of

@@ -51,16 +51,24 @@ static inline Vector of_lanes(const float* table, const uint16_t* index) {
     return v;
 }
 
+// Inputs that share every load of the rows' vectors.
+constexpr int kInputsTogether = 4;
+
 // A factor of low rank on one block of rows: the rows' own vectors are [width][rank][L], zero for rows that do not exist,
 // the inputs' [rank][inputs].
 struct LowRank {
     const float *rows, *inputs;
     long rank, count;
 
-    Vector at(long tap, long input) const {
-        Vector total{};
-        for (long r = 0; r < rank; ++r) total += load(rows + (tap * rank + r) * kLanes) * inputs[r * count + input];
-        return total;
+    const float* row(long tap, long r) const { return rows + (tap * rank + r) * kLanes; }
+    const float* input(long r, long i) const { return inputs + r * count + i; }
+
+    // At N inputs from i on.
+    template <int N>
+    void at(long tap, long i, Vector* found) const {
+        for (int n = 0; n < N; ++n) found[n] = Vector{};
+        for (long r = 0; r < rank; ++r)
+            for (int n = 0; n < N; ++n) found[n] += load(row(tap, r)) * input(r, i)[n];
     }
 };
 
@@ -86,9 +94,16 @@ struct KernelFactors {
         gates = {to, p.right + sample * s.rank * s.inputs, s.rank, s.inputs};
         locals = {to + numbers * kLanes, p.context + sample * s.local_rank * s.inputs, s.local_rank, s.inputs};
     }
-    Vector gate(long tap, long input) const { return gates.rank ? gates.at(tap, input) : Vector{} + 1.0f; }
-    Vector local(long tap, long input) const {
-        return locals.rank ? logistic(locals.at(tap, input)) : Vector{} + 1.0f;
+
+    // At N inputs from i on; one where there is no factor.
+    template <int N>
+    void at(long tap, long i, Vector* gate, Vector* local) const {
+        gates.at<N>(tap, i, gate);
+        locals.at<N>(tap, i, local);
+        for (int n = 0; n < N; ++n) {
+            if (!gates.rank) gate[n] = Vector{} + 1.0f;
+            local[n] = locals.rank ? logistic(local[n]) : Vector{} + 1.0f;
+        }
     }
 };
 
@@ -160,6 +175,21 @@ static void pair_waves(const float* half, long pairs, const float* roots, float*
     }
 }
 
+// N inputs' columns under their factors, from pairs that come exchanged; `matrix`, where given, keeps them as they were.
+template <int N>
+static void multiply_factors(const KernelFactors& f, long width, long i, const float* pairs, float* matrix, float* to) {
+    for (long tap = 0; tap < width; ++tap) {
+        Vector gate[N], local[N];
+        f.at<N>(tap, i, gate, local);
+        for (int n = 0; n < N; ++n) {
+            const long c = (i + n) * width + tap;
+            const Vector number = load(pairs + (c ^ 1) * kLanes);
+            if (matrix) store(matrix + c * kLanes, number);
+            store(to + c * kLanes, number * gate[n] * local[n]);
+        }
+    }
+}
+
 // One item: a block of rows of one sample. The inverse transform along the columns, and the factors.
 static void row_item(void* context, long index) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
@@ -172,12 +202,10 @@ static void row_item(void* context, long index) {
                p.real_roots, in);
     transform(p.by_column, in, out, scratch(kTile, room_of(p.by_column)));
     float* matrix = p.matrix ? p.matrix + sample * p.matrix_floats() + block * columns * kLanes : nullptr;
-    for (long i = 0, c = 0; i < s.inputs; ++i)
-        for (long tap = 0; tap < s.width; ++tap, ++c) {
-            const Vector number = load(out + (c ^ 1) * kLanes);  // exchanged: the first of a pair comes second
-            if (matrix) store(matrix + c * kLanes, number);
-            store(in + c * kLanes, number * f.gate(tap, i) * f.local(tap, i));
-        }
+    long i = 0;
+    for (; i + kInputsTogether <= s.inputs; i += kInputsTogether)
+        multiply_factors<kInputsTogether>(f, s.width, i, out, matrix, in);
+    for (; i < s.inputs; ++i) multiply_factors<1>(f, s.width, i, out, matrix, in);
     lanes_to_rows(in, columns, out);
     const long first = block * kLanes, rows = least(kLanes, s.rows() - first);
     for (long r = 0; r < rows; ++r) {

@@ -23,51 +23,73 @@ static inline Vector sums_of(Vector* v) {
     }
 }
 
-// The gradient of one factor, gathered input by input.
+// The gradient of one factor, gathered a few inputs at a time.
 struct LowRankGradient {
     const LowRank& factor;
-    float* rows;    // as the factor's
+    long width;
+    float* rows;    // as the factor's, added to
     float* inputs;  // as the factor's, added to
     float* room;    // [rank][L inputs][L]
 
-    // One input and tap.
-    void add(Vector gradient, long tap, long input) const {
+    // N inputs from i on: gradients are [width][N].
+    template <int N>
+    void add(const Vector* gradients, long i) const {
         for (long r = 0; r < factor.rank; ++r) {
-            const long at = (tap * factor.rank + r) * kLanes;
-            float* column = room + (r * kLanes + input % kLanes) * kLanes;
-            store(rows + at, load(rows + at) + gradient * factor.inputs[r * factor.count + input]);
-            store(column, load(column) + gradient * load(factor.rows + at));
+            const float* numbers = factor.input(r, i);
+            Vector columns[N] = {};
+            for (long tap = 0; tap < width; ++tap) {
+                const Vector row = load(factor.row(tap, r));
+                float* const sums = rows + (factor.row(tap, r) - factor.rows);
+                Vector total = load(sums);
+                for (int n = 0; n < N; ++n) {
+                    total += gradients[tap * N + n] * numbers[n];
+                    columns[n] += gradients[tap * N + n] * row;
+                }
+                store(sums, total);
+            }
+            for (int n = 0; n < N; ++n) store(room + (r * kLanes + (i + n) % kLanes) * kLanes, columns[n]);
         }
     }
 
-    // After the last of some inputs, which have filled the room.
-    void flush(long input) const {
-        const long first = input / kLanes * kLanes;
+    // After the last of L inputs, or of all.
+    void flush(long last) const {
+        const long first = last / kLanes * kLanes;
         for (long r = 0; r < factor.rank; ++r) {
             Vector columns[kLanes];
             for (int i = 0; i < kLanes; ++i) columns[i] = load(room + (r * kLanes + i) * kLanes);
             const Vector sums = sums_of(columns);
-            for (long i = first; i <= input; ++i) inputs[r * factor.count + i] += sums[i - first];
+            for (long i = first; i <= last; ++i) inputs[r * factor.count + i] += sums[i - first];
         }
-        clear(room, factor.rank * kLanes * kLanes);
     }
 };
 
-// The gradient of the matrix in place of the kernel's, [column][L]; that of both factors is added up on the way.
-static void through_factors(const SpectrumProblem& s, const KernelFactors& f, const float* matrix, float* upstream,
-                            const LowRankGradient& to_gates, const LowRankGradient& to_locals) {
-    for (long i = 0; i < s.inputs; ++i) {
-        for (long tap = 0; tap < s.width; ++tap, upstream += kLanes, matrix += kLanes) {
-            const Vector gate = f.gate(tap, i), local = f.local(tap, i), given = load(upstream);
-            const Vector product = given * load(matrix) * local;
-            store(upstream, given * gate * local);
-            to_gates.add(product, tap, i);
-            to_locals.add(product * gate * (1.0f - local), tap, i);
+// Both factors' gradients.
+struct FactorGradients {
+    LowRankGradient gates, locals;
+};
+
+// The gradient of N inputs' columns of the matrix in place of the kernel's; those of both factors are added up.
+template <int N>
+static void through_factors(const KernelFactors& f, long width, long i, const float* matrix, float* upstream,
+                            const FactorGradients& to) {
+    Vector to_gate[kMostWidth * N], to_local[kMostWidth * N];
+    for (long tap = 0; tap < width; ++tap) {
+        Vector gate[N], local[N];
+        f.at<N>(tap, i, gate, local);
+        for (int n = 0; n < N; ++n) {
+            const long at = ((i + n) * width + tap) * kLanes;
+            const Vector given = load(upstream + at), product = given * load(matrix + at) * local[n];
+            store(upstream + at, given * gate[n] * local[n]);
+            to_gate[tap * N + n] = product;
+            to_local[tap * N + n] = product * gate[n] * (1.0f - local[n]);
         }
-        if ((i + 1) % kLanes && i + 1 < s.inputs) continue;
-        to_gates.flush(i);
-        to_locals.flush(i);
     }
+    to.gates.add<N>(to_gate, i);
+    to.locals.add<N>(to_local, i);
+    const long next = i + N;
+    if (next % kLanes && next < f.gates.count) return;
+    to.gates.flush(next - 1);
+    to.locals.flush(next - 1);
 }
 
 // The waves of real numbers, twice as large, from the transform of their pairs; [wave][2][L] in squares turned over into
@@ -131,12 +153,16 @@ static void block_through_factors(const SpectrumPass& p, long sample, long block
     const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank, room = KernelFactors::room(s);
     float* memory = scratch(kSmall, 2 * room + ranks * kLanes * kLanes);
     float *row_sums = memory + room, *columns = memory + 2 * room;
-    clear(row_sums, room + ranks * kLanes * kLanes);
+    clear(row_sums, room);
     const KernelFactors f(p, sample, block, memory);
     const float* matrix = p.matrix + sample * p.matrix_floats() + block * s.columns() * kLanes;
-    through_factors(s, f, matrix, upstream, {f.gates, row_sums, input_sums, columns},
-                    {f.locals, row_sums + numbers * kLanes, input_sums + s.rank * s.inputs,
-                     columns + s.rank * kLanes * kLanes});
+    const FactorGradients to{{f.gates, s.width, row_sums, input_sums, columns},
+                             {f.locals, s.width, row_sums + numbers * kLanes, input_sums + s.rank * s.inputs,
+                              columns + s.rank * kLanes * kLanes}};
+    long i = 0;
+    for (; i + kInputsTogether <= s.inputs; i += kInputsTogether)
+        through_factors<kInputsTogether>(f, s.width, i, matrix, upstream, to);
+    for (; i < s.inputs; ++i) through_factors<1>(f, s.width, i, matrix, upstream, to);
     scatter_rows(row_sums, numbers, first, rows, p.left_gradient + sample * s.rows() * numbers);
     scatter_rows(row_sums + numbers * kLanes, local_numbers, first, rows,
                  p.vector_parts + sample * s.rows() * local_numbers);

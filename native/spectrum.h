@@ -7,6 +7,8 @@
 
 namespace dynaconv {
 
+constexpr long kMostWidth = 16;  // of kernels
+
 // Field by field as in src/dynaconv/native/fourier.py.
 struct SpectrumProblem {
     int64_t spectra, gates, outputs, inputs, height, width;

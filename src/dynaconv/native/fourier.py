@@ -58,7 +58,8 @@ def why_not(kernel: FourierKernel) -> tuple[str, ...]:
         found.append("factors by group: only one group")
     if not library().dynaconv_spectrum_runs(ctypes.byref(_problem(kernel))):
         rows, columns = _matrix_size(kernel)
-        found.append(f"a {rows}×{columns} matrix: only even columns, prime factors up to 13, and 65536 gates")
+        text = "only even columns, prime factors up to 13, kernels up to 16 wide, and 65536 gates"
+        found.append(f"a {rows}×{columns} matrix: {text}")
     return tuple(found)
 
 
