@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dynaconv import ops
+from dynaconv import create_conv, ops
 from dynaconv.bench import measure_operator as measuring
 from dynaconv.bench.equality import NotEqualError, check_equality
 from dynaconv.bench.measure import Effort
@@ -17,7 +19,7 @@ from dynaconv.bench.plain import plain_conv
 from dynaconv.bench.problem_tensors import REGISTRIES, tensors_of
 from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.errors import ArgumentError
-from dynaconv.kernels import Kernel, StaticKernel
+from dynaconv.kernels import FourierKernel, Kernel, StaticKernel
 from dynaconv.spec import ConvSpec
 
 SPEC = ConvSpec.parse(4, 6, 3, dims=2, padding=1)
@@ -88,6 +90,24 @@ def test_a_wrong_layer_of_a_network_is_named(monkeypatch: pytest.MonkeyPatch) ->
     case = NetworkCase("kernel_weighted_cnn", "seed", 0, 2, 32)
     with pytest.raises(NotEqualError, match=r"features.conv6 in grouped form differs"):
         check_layers(build(case, "ours"), torch.randn(2, 3, 32, 32))
+
+
+@pytest.mark.parametrize("method", ["kernel_warehouse", "dcd", "fdconv", "involution", "lgcf", "odconv", "dyconv"])
+def test_layers_of_every_kind_of_kernel_are_compared(method: str) -> None:
+    layer = create_conv(method, 16, 16, 3, padding=1)
+    check_layers(nn.Sequential(layer), torch.randn(7, 16, 9, 8), grouped=False)
+
+
+@pytest.mark.parametrize("name", ["gates", "context", "spectrum"])
+def test_a_wrong_gradient_of_a_spectrum_is_named(name: str) -> None:
+    layer, x = create_conv("fdconv", 4, 6, 3, padding=1, bands=()), torch.randn(5, 4, 6, 6)
+
+    def wrong(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> Tensor:
+        tensor = getattr(kernel, name)
+        return ops.conv(x, replace(kernel, **{name: 2 * tensor - tensor.detach()}), spec)
+
+    with pytest.raises(NotEqualError, match=f"wrong differs from the reference in the gradient of {name}"):
+        check_equality({"wrong": wrong}, *layer.operands(x))
 
 
 def test_a_static_kernel_has_no_grouped_form() -> None:

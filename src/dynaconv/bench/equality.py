@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +13,16 @@ from torch import Tensor
 
 from dynaconv import ops
 from dynaconv.errors import DynaconvError
-from dynaconv.kernels import Kernel
+from dynaconv.kernels import (
+    CellKernel,
+    DenseKernel,
+    FourierKernel,
+    Kernel,
+    LowRankKernel,
+    MixtureKernel,
+    StaticKernel,
+    TapwiseKernel,
+)
 from dynaconv.spec import ConvSpec
 
 __all__ = ["REFERENCE", "TOLERANCE", "Conv", "NotEqualError", "check_equality", "compare", "upstream_of"]
@@ -22,8 +32,18 @@ Conv = Callable[[Tensor, Kernel, ConvSpec], Tensor]
 REFERENCE = "reference"
 # Of the norm, in float32: fast convolution algorithms lose up to a few 1e-5 against the float64 of the reference.
 TOLERANCE = 1e-4
-# Tensors that all samples share; all others have a row per sample, save a bias of one dimension.
-_SHARED = ("bank", "bias_bank")
+# Tensors with a row per sample; all samples share the others. A bias has rows where it has two dimensions.
+_PER_SAMPLE: Mapping[type[Kernel], tuple[str, ...]] = MappingProxyType(
+    {
+        StaticKernel: (),
+        DenseKernel: ("weight",),
+        MixtureKernel: ("mixture", "tap_scale", "in_scale", "out_scale"),
+        TapwiseKernel: ("taps",),
+        CellKernel: ("mixture",),
+        LowRankKernel: ("out_scale", "middle"),
+        FourierKernel: ("gates", "left", "right", "context"),
+    }
+)
 
 
 class NotEqualError(DynaconvError):
@@ -69,14 +89,15 @@ def check_equality(forms: Mapping[str, Conv], x: Tensor, kernel: Kernel, spec: C
 
 
 def _tensors(kernel: Kernel) -> dict[str, Tensor]:
-    return {f.name: t for f in fields(kernel) if (t := getattr(kernel, f.name)) is not None}
+    """What a kernel is made of and has gradients."""
+    found = {f.name: getattr(kernel, f.name) for f in fields(kernel)}
+    return {name: t for name, t in found.items() if isinstance(t, Tensor) and t.is_floating_point()}
 
 
 def _per_sample(kernel: Kernel, name: str, tensor: Tensor) -> bool:
     if name == "bias":
         return tensor.dim() > 1
-    # The weight of a kernel that also has tap weights is the one that all samples share.
-    return name not in _SHARED and not (name == "weight" and hasattr(kernel, "taps"))
+    return name == "x" or name in _PER_SAMPLE[type(kernel)]
 
 
 def _run(conv: Conv, tensors: Mapping[str, Tensor], kernel: Kernel, spec: ConvSpec) -> tuple[Tensor, dict[str, Tensor]]:

@@ -196,7 +196,8 @@ def settle(model: nn.Module, x: Tensor) -> None:
     Fresh statistics would let the signal of a deep network shrink, in evaluation, to numbers so small that the
     processor slows down on them.
     """
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    # Those of the layers too, which are no `nn.BatchNorm2d`.
+    norms: list[Any] = [m for m in model.modules() if hasattr(m, "running_var") and hasattr(m, "momentum")]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0

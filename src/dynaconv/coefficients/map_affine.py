@@ -27,6 +27,7 @@ class MapAffine(nn.Module):
         dtype: their type.
 
     Attributes:
+        momentum: how far one batch moves the running statistics, as in `nn.BatchNorm2d`.
         running_mean: `(C,)`; `"batch"` alone.
         running_var: `(C,)`; `"batch"` alone.
         num_batches_tracked: training batches so far; `"batch"` alone.
@@ -42,7 +43,6 @@ class MapAffine(nn.Module):
     """
 
     EPS = 1e-5
-    MOMENTUM = 0.1
 
     running_mean: Tensor
     running_var: Tensor
@@ -60,6 +60,7 @@ class MapAffine(nn.Module):
         if norm not in ("batch", "layer"):
             raise ArgumentError("norm", norm, '"batch", "layer" or None')
         self.norm = norm
+        self.momentum = 0.1
         self.weight = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(channels, device=device, dtype=dtype))
         if norm == "batch":
@@ -95,7 +96,7 @@ class MapAffine(nn.Module):
         if count <= 1:
             return self.running_mean[None], self.running_var[None]
         variance, mean = torch.var_mean(values, dim=(0, 2), correction=0)
-        move_running(self, mean, variance, count, self.MOMENTUM)
+        move_running(self, mean, variance, count, self.momentum)
         return mean[None], variance[None]
 
     def extra_repr(self) -> str:
