@@ -13,13 +13,14 @@ from dynaconv.bench import measure_operator as measuring
 from dynaconv.bench.equality import NotEqualError, check_equality
 from dynaconv.bench.measure import Effort
 from dynaconv.bench.measure_network import check_layers
-from dynaconv.bench.networks import NetworkCase, build
+from dynaconv.bench.networks import METHODS, NetworkCase, build
 from dynaconv.bench.operators import OperatorCase
 from dynaconv.bench.plain import plain_conv
 from dynaconv.bench.problem_tensors import REGISTRIES, tensors_of
 from dynaconv.dispatch import Algorithm, Problem
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import FourierKernel, Kernel, StaticKernel
+from dynaconv.layers import RFAConv2d
 from dynaconv.spec import ConvSpec
 
 SPEC = ConvSpec.parse(4, 6, 3, dims=2, padding=1)
@@ -96,6 +97,18 @@ def test_a_wrong_layer_of_a_network_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_layers_of_every_kind_of_kernel_are_compared(method: str) -> None:
     layer = create_conv(method, 16, 16, 3, padding=1)
     check_layers(nn.Sequential(layer), torch.randn(7, 16, 9, 8), grouped=False)
+
+
+def test_a_layer_that_departs_from_its_kernel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolve = RFAConv2d.convolve
+    monkeypatch.setattr(RFAConv2d, "convolve", lambda self, x: 1.001 * convolve(self, x))
+    with pytest.raises(NotEqualError, match="0 differs from the reference in the output"):
+        check_layers(nn.Sequential(create_conv("rfaconv", 4, 4, 3)), torch.randn(2, 4, 9, 8), grouped=False)
+
+
+def test_layers_that_share_a_router_are_compared_in_their_block() -> None:
+    model = METHODS["condconv"]("resnet18", 2)
+    check_layers(model, torch.randn(2, 3, 32, 32))
 
 
 @pytest.mark.parametrize("name", ["gates", "context", "spectrum"])
