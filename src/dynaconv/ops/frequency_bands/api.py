@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dynaconv.errors import ShapeError
-from dynaconv.ops.exported import is_exporting
 from dynaconv.ops.frequency_bands.operator import BandModulation, weighted
 from dynaconv.ops.recompute import recomputed
 from dynaconv.spec import ConvSpec
@@ -58,7 +57,8 @@ def modulate_bands(x: Tensor, gates: Tensor, edges: Sequence[int], *, as_publish
     with _without_autocast(x.device.type):
         if as_published:
             y = weighted(values, _published_parts(values, edges), weights)
-        elif is_exporting("auto"):
+        elif torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            # A compiler plans memory itself.
             y = BandModulation(tuple(edges)).formula((values, weights), _each_channel(x))
         else:
             y = _modulation(tuple(edges))(values, weights, _each_channel(x), "auto")

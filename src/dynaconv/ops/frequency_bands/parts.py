@@ -51,7 +51,8 @@ class LowParts:
 
     def _counts(self) -> list[tuple[int, int]]:
         """How many waves down and across lie below every edge."""
-        height, width = len(self.rows), len(self.columns)
+        # Not their `len`, which would fix a size that an exporter leaves free.
+        height, width = self.rows.shape[0], self.columns.shape[0]
         return [(2 * (_highest(height, edge) + 1), 2 * (_highest(width, edge) + 1)) for edge in self.edges]
 
     # Transposed in between: a product with the last dimension is one large product.
