@@ -12,7 +12,7 @@ from dynaconv.bench.networks import NetworkCase, build, network_cases
 from dynaconv.bench.operators import SWEEPS, operator_cases
 from dynaconv.bench.plain import grouped_form
 from dynaconv.bench.shapes import BATCHES, EXPERTS, SOURCES, layer_shapes
-from dynaconv.layers import DynamicConv
+from dynaconv.layers import DynamicConv, Involution2d
 from dynaconv.models.backbones import backbone
 from dynaconv.models.seeds import SEEDS
 from dynaconv.spec import ConvSpec
@@ -68,6 +68,12 @@ def test_forms_share_parameters_and_agree() -> None:
     x = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(grouped.eval()(x), ours.eval()(x), rtol=1e-3, atol=1e-4)
+
+
+def test_involutions_stand_where_a_network_keeps_its_channels() -> None:
+    model = build(NetworkCase("resnet18", "involution", 0, 2, 32), "ours")
+    assert sum(isinstance(m, Involution2d) for m in model.modules()) == 13
+    assert model.eval()(torch.randn(1, 3, 32, 32)).shape == (1, 1000)
 
 
 def test_network_cases_hold_all_methods_and_the_librarys_networks() -> None:

@@ -4,62 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
 from support.agreement import tolerance
+from support.fourier_kernels import CASES, draw
 from torch import Tensor
 
 from dynaconv import native, ops
 from dynaconv.errors import ShapeError
-from dynaconv.kernels import FourierKernel, FourierKernels
-from dynaconv.native import fourier
 from dynaconv.ops.fourier_conv import REGISTRY, sample_blocks
-from dynaconv.spec import ConvSpec
 
-# Input and output channels, kernel, map, samples, options of the spectrum, the geometry.
-CASES: dict[str, tuple[int, int, Any, tuple[int, int], int, dict[str, Any], dict[str, Any]]] = {
-    "plain": (4, 6, 3, (7, 6), 3, {"num_kernels": 5}, {"padding": 1}),
-    "odd columns": (5, 4, (3, 1), (6, 7), 2, {"num_kernels": 3}, {"stride": (2, 1)}),
-    "one sample": (4, 6, 3, (5, 4), 1, {"num_kernels": 4}, {"padding": 1, "dilation": 2}),
-    "one tap": (6, 4, 1, (5, 4), 3, {"num_kernels": 64}, {}),
-    "groups": (4, 6, 3, (7, 6), 3, {"num_kernels": 5, "groups": 2}, {"padding": 1}),
-    "spectra": (4, 6, 3, (7, 6), 3, {"num_kernels": 2, "spectra": 2, "kept_frequencies": 0.5}, {"padding": "same"}),
-    "wrapped": (4, 6, 3, (7, 6), 3, {"num_kernels": 5}, {"padding": 2, "padding_mode": "circular"}),
-    "one channel": (1, 1, 3, (4, 4), 2, {"num_kernels": 2}, {}),
-    "many samples": (6, 5, 3, (4, 4), 11, {"num_kernels": 7}, {"padding": 1}),
-    "primes": (22, 13, (5, 1), (6, 3), 5, {"num_kernels": 9, "spectra": 2}, {"padding": (2, 0)}),
-    "rows of 14": (14, 20, (1, 3), (3, 5), 2, {"num_kernels": 4}, {}),
-}
-# What the compiled kernels leave to PyTorch's transforms.
-UNSUITED = {"odd columns": "a 12×5 matrix", "one channel": "a 3×3 matrix", "groups": "only one group"}
 ALGORITHMS = ["auto", *(name for name in REGISTRY.algorithms if name != "reference")]
-Draw = tuple[Tensor, FourierKernel, ConvSpec, list[Tensor]]
-
-
-def draw(name: str, dtype: torch.dtype = torch.float64, *, factors: bool = True) -> Draw:
-    """An input, a kernel value, the geometry, and everything that has a gradient."""
-    inputs, outputs, kernel, size, batch, options, geometry = CASES[name]
-    groups = options.get("groups", 1)
-    spec = ConvSpec.parse(inputs, outputs, kernel, dims=2, groups=groups, **geometry)
-    module = FourierKernels(spec.weight_shape, **options, local_dim=3 if factors else 0, dtype=dtype)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    shapes = {
-        "gates": (batch, module.num_kernels * module.spectra),
-        "taps": (batch, spec.taps),
-        "inputs": (batch, inputs),
-        "outputs": (batch, outputs),
-        "local": (batch, inputs, 3),
-    }
-    leaves = {
-        n: torch.rand(s, dtype=dtype).requires_grad_() if factors or n == "gates" else None for n, s in shapes.items()
-    }
-    x = torch.randn(batch, inputs, *size, dtype=dtype, requires_grad=True)
-    everything = [x, *(leaf for leaf in leaves.values() if leaf is not None), *module.parameters()]
-    return x, module(**leaves), spec, everything
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -79,29 +35,6 @@ def test_value_and_gradients_are_those_of_the_plain_form(
     found, exact = (torch.autograd.grad(v, leaves, upstream, retain_graph=True) for v in (y, expected))
     for one, other in zip(found, exact, strict=True):
         torch.testing.assert_close(one, other, **tolerance(dtype))
-
-
-@pytest.mark.skipif(native.status().state != "on", reason="the compiled kernels are off")
-@pytest.mark.parametrize("name", CASES)
-def test_compiled_kernels_say_why_they_cannot_run(name: str) -> None:
-    _, kernel, _, _ = draw(name, torch.float32)
-    reasons = fourier.why_not(kernel)
-    assert UNSUITED.get(name, "") in "; ".join(reasons)
-    assert bool(reasons) == (name in UNSUITED)
-    assert fourier.why_not(draw(name)[1])
-
-
-@pytest.mark.skipif(native.status().state != "on", reason="the compiled kernels are off")
-def test_every_block_size_gives_the_same_kernels_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, kernel, spec, leaves = draw("many samples", torch.float32)
-    upstream = torch.randn_like(ops.conv(x, kernel, spec))
-
-    def found(samples: int) -> list[Tensor]:
-        monkeypatch.setattr(sample_blocks, "BLOCK_NUMBERS", samples * spec.weight_count)
-        y = ops.conv(x, kernel, spec, "native")
-        return [y, *torch.autograd.grad(y, leaves, upstream, retain_graph=True)]
-
-    torch.testing.assert_close(found(11), found(1))
 
 
 def test_without_factors() -> None:

@@ -75,9 +75,9 @@ def problem_of(x: Tensor, spec: ConvSpec, *, experts: int = 1, tap_groups: int =
     )
 
 
-def call(name: str, problem: Problem, *arguments: Tensor | ctypes.c_int64 | int | None) -> None:
+def call(name: str, problem: ctypes.Structure, *arguments: object) -> None:
     """Call `dynaconv_NAME`; tensors as addresses of numbers that lie side by side and live until it returns."""
-    given = (a if isinstance(a, ctypes.c_int64 | int) else _address(a) for a in arguments)
+    given = (_address(a) if a is None or isinstance(a, Tensor) else a for a in arguments)
     getattr(library(), f"dynaconv_{name}")(ctypes.byref(problem), *given)
 
 

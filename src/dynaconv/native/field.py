@@ -14,8 +14,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from dynaconv.native.calls import problem_of, reasons_against
-from dynaconv.native.library import library
+from dynaconv.native.calls import call, problem_of, reasons_against
+from dynaconv.native.library import Problem
 from dynaconv.spec import ConvSpec
 
 __all__ = ["Field", "why_not"]
@@ -66,7 +66,6 @@ class Field:
         padded: x.
         kernels: those of the features.
         spec: the geometry of the field, without padding.
-
     """
 
     def __init__(self, padded: Tensor, kernels: Tensor, spec: ConvSpec) -> None:
@@ -152,8 +151,7 @@ class Field:
             `(B, 2, kh, kw, H_out, W_out)`.
         """
         found = self._x.new_empty(len(self._x), 2, *self._size)
-        problem = problem_of(self._x, self._spec)
-        library().dynaconv_field_greatest(ctypes.byref(problem), int(ties), *_pointers(self._x, self._kernels, found))
+        call("field_greatest", problem_of(self._x, self._spec), int(ties), self._x, self._kernels, found)
         return found
 
     def greatest_back(self, share: Tensor, rest: Tensor, greatest: Tensor) -> None:
@@ -180,23 +178,20 @@ class Field:
         self._backward(_Rule.STATISTICS, slice(0, len(self._x)), back.detach().contiguous(), [])
 
     def _forward(self, rule: _Rule, samples: slice, factors: list[_Factor], result: Tensor | None) -> None:
-        x = self._x[samples]
-        problem = problem_of(x, self._spec)
-        problem.groups = self._groups
-        tensors = _pointers(x, self._kernels)
-        library().dynaconv_field_forward(
-            ctypes.byref(problem), int(rule), *tensors, _array(factors), *_pointers(result)
-        )
+        given = (self._x[samples], self._kernels, _array(factors))
+        call("field_forward", self._problem(samples), int(rule), *given, result)
 
     def _backward(
         self, rule: _Rule, samples: slice, back: Tensor, factors: list[_Factor], flow: Tensor | None = None
     ) -> None:
-        x = self._x[samples]
-        problem = problem_of(x, self._spec)
+        given = (self._x[samples], self._kernels, back, _array(factors))
+        call("field_backward", self._problem(samples), int(rule), *given, flow, self.to_x[samples], self.to_kernels)
+
+    def _problem(self, samples: slice) -> Problem:
+        """The sizes for some samples; groups are of channels that have sums of their own."""
+        problem = problem_of(self._x[samples], self._spec)
         problem.groups = self._groups
-        tensors = _pointers(x, self._kernels, back)
-        results = _pointers(flow, self.to_x[samples], self.to_kernels)
-        library().dynaconv_field_backward(ctypes.byref(problem), int(rule), *tensors, _array(factors), *results)
+        return problem
 
     def _parts(self, total: Tensor, samples: slice) -> Tensor:
         """Room for every group's sums: zeros where groups share them, the result itself where they do not."""
@@ -218,7 +213,3 @@ def _factor(factor: Tensor, samples: slice, parts: Tensor | None = None) -> _Fac
 
 def _array(factors: list[_Factor]) -> ctypes.Array[_Factor] | None:
     return (_Factor * 3)(*factors) if factors else None
-
-
-def _pointers(*tensors: Tensor | None) -> list[ctypes.c_void_p]:
-    return [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]

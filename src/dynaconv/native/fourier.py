@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
+from dynaconv.native.calls import call, plain
 from dynaconv.native.library import library, why_off
 
 __all__ = ["Sizes", "add_gradient", "sizes_of", "tile", "untile", "weights", "why_not"]
@@ -72,7 +73,7 @@ def sizes_of(kernel: FourierKernel) -> Sizes:
 
 def tile(kernel: FourierKernel, tiles: Tensor, runs: Tensor) -> None:
     """Write the spectra and the places of gates as the other functions read them."""
-    _call("tiles", kernel, _float(kernel.spectrum), kernel.runs.contiguous(), tiles, runs)
+    call("spectrum_tiles", _problem(kernel), plain(kernel.spectrum), kernel.runs.contiguous(), tiles, runs)
 
 
 def weights(
@@ -94,7 +95,8 @@ def weights(
         out: `(b, O, I/g, k1, k2)`.
     """
     parts = _parts(kernel, samples)
-    _call("weights", kernel, ctypes.c_int64(len(out)), *tiled, _addresses(parts), half, matrix, out)
+    given = (ctypes.c_int64(len(out)), *tiled, _addresses(parts))
+    call("spectrum_weights", _problem(kernel), *given, half, matrix, out)
 
 
 def add_gradient(
@@ -121,25 +123,22 @@ def add_gradient(
     tiles, (gates, left, right, vectors, context) = totals
     of_samples = (t if t is None else t[samples] for t in (gates, left, right))
     found = (*of_samples, vectors, context if context is None else context[samples])
-    given = (*tiled, _addresses(parts), matrix, gradient.contiguous(), half, tiles, _addresses(found))
-    _call("gradient", kernel, ctypes.c_int64(len(gradient)), *given)
+    given = (ctypes.c_int64(len(gradient)), *tiled, _addresses(parts), matrix, gradient.contiguous())
+    call("spectrum_gradient", _problem(kernel), *given, half, tiles, _addresses(found))
 
 
 def untile(kernel: FourierKernel, tiles: Tensor) -> Tensor:
     """The gradient of the spectrum from that of its tiles."""
     found = torch.empty(kernel.spectrum.shape)
-    _call("untile", kernel, tiles, found)
+    call("spectrum_untile", _problem(kernel), tiles, found)
     return found
 
 
 def _parts(kernel: FourierKernel, samples: slice) -> tuple[Tensor | None, ...]:
+    """Gates, left, right, vectors and context as the kernels read them."""
     by_sample = (kernel.gates, kernel.left, kernel.right, kernel.context)
-    gates, left, right, context = (t if t is None else _float(t[samples]) for t in by_sample)
-    return gates, left, right, None if kernel.vectors is None else _float(kernel.vectors), context
-
-
-def _float(tensor: Tensor) -> Tensor:
-    return tensor.detach().float().contiguous()
+    gates, left, right, context = (plain(t if t is None else t[samples]) for t in by_sample)
+    return gates, left, right, plain(kernel.vectors), context
 
 
 def _addresses(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
@@ -160,9 +159,3 @@ def _problem(kernel: FourierKernel) -> _Problem:
         local_rank=0 if kernel.vectors is None else kernel.vectors.shape[-1],
         threads=torch.get_num_threads(),
     )
-
-
-def _call(name: str, kernel: FourierKernel, *arguments: object) -> None:
-    """Call `dynaconv_spectrum_NAME`; tensors as their addresses."""
-    plain = (ctypes.c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments)
-    getattr(library(), f"dynaconv_spectrum_{name}")(ctypes.byref(_problem(kernel)), *plain)

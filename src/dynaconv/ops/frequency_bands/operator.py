@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.ops.frequency_bands.parts import LowParts
+from dynaconv.ops.recompute import present
 from dynaconv.spec import ConvSpec
 
 __all__ = ["BandModulation"]
@@ -38,12 +39,12 @@ class BandModulation:
 
     def weight_shape(self, tensors: Sequence[Tensor | None]) -> Sequence[int]:
         """See `recompute.Operator`; every channel by itself."""
-        x, _ = _given(tensors)
+        x, _ = present(tensors)
         return (x.shape[1], 1, 1, 1)
 
     def forward(self, tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:
         """See `recompute.Operator`."""
-        x, weights = _given(tensors)
+        x, weights = present(tensors)
         y, low = torch.empty_like(x), LowParts.of(self.edges, x)
         for samples in _blocks(x):
             image, weight = x[samples], weights[samples]
@@ -62,7 +63,7 @@ class BandModulation:
         wanted: Sequence[bool],
     ) -> list[Tensor | None]:
         """See `recompute.Operator`."""
-        x, weights = _given(tensors)
+        x, weights = present(tensors)
         to_x, to_weights, low = torch.empty_like(x), torch.zeros_like(weights), LowParts.of(self.edges, x)
         for samples in _blocks(x):
             image, weight = x[samples], weights[samples]
@@ -80,7 +81,7 @@ class BandModulation:
 
     def formula(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
         """See `recompute.Operator`."""
-        x, weights = _given(tensors)
+        x, weights = present(tensors)
         return weighted(x, LowParts.of(self.edges, x).of_image(x), weights)
 
 
@@ -105,10 +106,3 @@ def _by_group(x: Tensor, weights: Tensor) -> Tensor:
 def _blocks(x: Tensor) -> Iterator[slice]:
     some = max(1, BLOCK_NUMBERS // max(1, x[:1].numel()))
     return (slice(first, min(first + some, len(x))) for first in range(0, len(x), some))
-
-
-def _given(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
-    x, weights = tensors
-    assert x is not None
-    assert weights is not None
-    return x, weights

@@ -13,6 +13,7 @@ from dynaconv.native.field import Field
 from dynaconv.ops.receptive_field.compiled import can_run, compiled_field, gradients_of
 from dynaconv.ops.receptive_field.field_blocks import FieldBlocks
 from dynaconv.ops.receptive_field.window_blocks import cut
+from dynaconv.ops.recompute import present
 from dynaconv.ops.static_conv import static_conv
 from dynaconv.spec import ConvSpec
 
@@ -55,11 +56,11 @@ class FieldPool:
 
     def weight_shape(self, tensors: Sequence[Tensor | None]) -> Sequence[int]:
         """See `recompute.Operator`."""
-        return _parts(tensors)[1].shape
+        return present(tensors)[1].shape
 
     def output_shape(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Sequence[int]:
         """The shape of what `pool` returns."""
-        x, _, _ = _parts(tensors)
+        x, _, _ = present(tensors)
         (height, width), size = spec.kernel_size, spec.output_size(x.shape[2:])
         if self.kind == "channels":
             return (x.shape[0], 2, height, width, *size)
@@ -67,7 +68,7 @@ class FieldPool:
 
     def forward(self, tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:
         """See `recompute.Operator`."""
-        x, weight, shift = _parts(tensors)
+        x, weight, shift = present(tensors)
         if can_run(x, spec):
             return _compiled_pool(compiled_field(x, weight, shift, spec), self.kind)
         pooled = x.new_empty(self.output_shape(tensors, spec))
@@ -86,14 +87,14 @@ class FieldPool:
         wanted: Sequence[bool],
     ) -> list[Tensor | None]:
         """See `recompute.Operator`."""
-        x, weight, shift = _parts(tensors)
+        x, weight, shift = present(tensors)
         find = _compiled_gradients if can_run(x, spec) else _plain_gradients
         found = find(gradient, x, weight, shift, spec, self.kind)
         return [g if w else None for g, w in zip(found, wanted, strict=True)]
 
     def formula(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
         """See `recompute.Operator`."""
-        x, weight, shift = _parts(tensors)
+        x, weight, shift = present(tensors)
         field = static_conv(x, weight, shift, spec).relu()
         return pool(field.unflatten(1, (x.shape[1], *spec.kernel_size)), self.kind)
 
@@ -153,11 +154,3 @@ def _by_line(gradient: Tensor, kernel_size: Sequence[int], size: Sequence[int]) 
     rows, columns = gradient.split([height * size[0], width * size[1]], dim=2)
     by_row = rows.unflatten(2, (height, 1, size[0], 1)) / (width * size[1])
     return by_row, columns.unflatten(2, (1, width, 1, size[1])) / (height * size[0])
-
-
-def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor, Tensor]:
-    x, weight, shift = tensors
-    assert x is not None
-    assert weight is not None
-    assert shift is not None
-    return x, weight, shift

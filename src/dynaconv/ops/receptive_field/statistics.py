@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dynaconv.ops.receptive_field.compiled import can_run, compiled_field, gradients_of
 from dynaconv.ops.receptive_field.window_blocks import WindowBlocks, affine, cut
+from dynaconv.ops.recompute import present
 from dynaconv.ops.static_conv import pad, static_conv
 from dynaconv.ops.windows import windows
 from dynaconv.spec import ConvSpec
@@ -22,7 +23,7 @@ TENSORS = ("x", "weight")
 
 def weight_shape(tensors: Sequence[Tensor | None]) -> Sequence[int]:
     """See `recompute.Operator`."""
-    return _parts(tensors)[1].shape
+    return present(tensors)[1].shape
 
 
 def output_shape(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Sequence[int]:
@@ -32,7 +33,7 @@ def output_shape(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Sequence[i
 
 def forward(tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:
     """See `recompute.Operator`. The mean comes first, so that the variance loses no digits to it."""
-    x, weight = _parts(tensors)
+    x, weight = present(tensors)
     count = _count(x, spec)
     mean = _mean(x, weight, spec)
     if can_run(x, spec):
@@ -51,7 +52,7 @@ def backward(
     gradient: Tensor, tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str, wanted: Sequence[bool]
 ) -> list[Tensor | None]:
     """See `recompute.Operator`."""
-    x, weight = _parts(tensors)
+    x, weight = present(tensors)
     mean, (to_mean, to_variance) = _mean(x, weight, spec), gradient / _count(x, spec)
     # A feature's gradient is an affine function of the feature, so of its window.
     strength = 2 * to_variance
@@ -76,7 +77,7 @@ def backward(
 
 def formula(tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
     """See `recompute.Operator`."""
-    x, weight = _parts(tensors)
+    x, weight = present(tensors)
     field = static_conv(x, weight, None, spec).transpose(0, 1).flatten(1)
     variance, mean = torch.var_mean(field, dim=1, correction=0)
     return torch.stack([mean, variance])
@@ -94,10 +95,3 @@ def _mean(x: Tensor, weight: Tensor, spec: ConvSpec) -> Tensor:
 
 def _count(x: Tensor, spec: ConvSpec) -> int:
     return x.shape[0] * prod(spec.output_size(x.shape[2:]))
-
-
-def _parts(tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
-    x, weight = tensors
-    assert x is not None
-    assert weight is not None
-    return x, weight

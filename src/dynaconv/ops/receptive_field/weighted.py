@@ -13,6 +13,7 @@ from dynaconv.ops.receptive_field.amounts import amounts
 from dynaconv.ops.receptive_field.compiled import CompiledWeighing, can_run
 from dynaconv.ops.receptive_field.weighing import Weighing
 from dynaconv.ops.receptive_field.window_blocks import cut
+from dynaconv.ops.recompute import present
 from dynaconv.ops.static_conv import static_conv
 from dynaconv.spec import ConvSpec
 
@@ -113,5 +114,4 @@ def _rows(weight: Tensor, spec: ConvSpec) -> Tensor:
 
 
 def _parts(tensors: Sequence[Tensor | None]) -> _Parts:
-    given = [tensor for tensor in tensors if tensor is not None]
-    return _Parts(*given)
+    return _Parts(*present(tensors))
