@@ -50,7 +50,7 @@ struct Tables {
             for (long j = 0; j < second; ++j)
                 for (long part = 0; part < 2; ++part)
                     twiddles[2 * (k * second + j) + part] = roots[2 * (j * k % n) + part];
-        transform = {n, part_of(first, first_roots), part_of(second, second_roots), twiddles.data()};
+        transform = {part_of(first, first_roots), part_of(second, second_roots), twiddles.data()};
     }
 
     static Transform::Part part_of(long points, const std::vector<float>& roots) {

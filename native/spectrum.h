@@ -32,7 +32,6 @@ struct Transform {
         const float* roots;  // e^(-2 pi i k / points)
     };
 
-    long points;
     Part first, second;
     const float* twiddles;  // [first][second]: e^(-2 pi i j k / points)
 };
