@@ -1,107 +1,94 @@
 // The C interface of kernels that are kept as spectra. Everything is float32. Tiles and what is half transformed have the
 // layouts of spectrum.h, which depend on the instruction set: their sizes are asked for.
-#include <cmath>
-#include <map>
+#include <algorithm>
+#include <array>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "parallel.h"
+#include "plan.h"
 #include "select.h"
 #include "spectrum.h"
+#include "transforms.h"
 
 using namespace dynaconv;
 
 namespace {
 
-// Points of wide registers that are so far apart lie 4096 bytes apart: measured, transforms of such parts take up to 1.5
-// times as long.
-constexpr long kBadStep = 32;
-constexpr int kRadices[] = {4, 2, 3, 5, 7, 11, 13};
-constexpr long kBandBlocks = 8;
-constexpr long kSmallSample = 1 << 18;  // floats: half of a second-level cache
+// Numbers of the half transformed spectra of a chunk of samples: they stay in the last cache.
+constexpr long kChunkNumbers = 1 << 19;
+constexpr long kItems = 8;  // of a chunk, at least, where there are so many column blocks
+constexpr Plan::Cut kCut = {1024, 1, 1024};
 
-// e^(-2 pi i k / n) as pairs, k below count.
-std::vector<float> roots_of(long n, long count) {
-    std::vector<float> roots(2 * count);
-    for (long k = 0; k < count; ++k) {
-        const double angle = -2 * M_PI * static_cast<double>(k % n) / static_cast<double>(n);
-        roots[2 * k] = static_cast<float>(std::cos(angle));
-        roots[2 * k + 1] = static_cast<float>(std::sin(angle));
-    }
-    return roots;
-}
-
-// The transform of n points and all that it points to.
-struct Tables {
-    std::vector<float> first_roots, second_roots, twiddles;
-    Transform transform;
-
-    explicit Tables(long n) {
-        long first = 1;
-        for (long d = 1; d * d <= n; ++d)
-            if (n % d == 0 && d != kBadStep && n / d != kBadStep) first = d;
-        const long second = n / first;
-        first_roots = roots_of(first, first);
-        second_roots = roots_of(second, second);
-        const std::vector<float> roots = roots_of(n, n);
-        twiddles.resize(2 * n);
-        for (long k = 0; k < first; ++k)
-            for (long j = 0; j < second; ++j)
-                for (long part = 0; part < 2; ++part)
-                    twiddles[2 * (k * second + j) + part] = roots[2 * (j * k % n) + part];
-        transform = {part_of(first, first_roots), part_of(second, second_roots), twiddles.data()};
-    }
-
-    static Transform::Part part_of(long points, const std::vector<float>& roots) {
-        Transform::Part part{points, 0, {}, roots.data()};
-        for (int radix : kRadices)
-            for (; points % radix == 0; points /= radix) part.radices[part.stages++] = radix;
-        return part;
-    }
-};
-
-const Transform& transform_of(long n) {
-    static std::mutex lock;
-    static std::map<long, std::unique_ptr<Tables>> known;
-    const std::lock_guard<std::mutex> guard(lock);
-    auto& tables = known[n];
-    if (!tables) tables = std::make_unique<Tables>(n);
-    return tables->transform;
-}
-
-bool has_small_radices(long n) {
-    for (int radix : kRadices)
-        while (n % radix == 0) n /= radix;
-    return n == 1;
-}
-
-SpectrumPass pass_of(const SpectrumProblem& p, long samples) {
+SpectrumPass pass_of(const SpectrumProblem& p) {
     SpectrumPass pass{};
     pass.problem = p;
-    pass.samples = samples;
     pass.lanes = kernels().lanes;
-    pass.band_blocks = kBandBlocks;
     return pass;
 }
 
-// A pass with its transforms; `real_roots` has to live as long.
+// Independent of the number of threads, and so are all sums.
+long chunk_of(const SpectrumProblem& p, long samples) {
+    return std::clamp<long>(kChunkNumbers / (p.rows() * p.columns()), 1, std::max(1L, samples));
+}
+
+// A pass over all samples, a chunk at a time; what it points to has to live as long.
 struct Pass : SpectrumPass {
     std::vector<float> roots;
+    std::shared_ptr<const Plan> plans[2];
+    long left_samples, chunk;
 
-    Pass(const SpectrumProblem& p, long samples, const float* tiles, const uint16_t* run_tiles, const float* const* factors)
-        : SpectrumPass(pass_of(p, samples)), roots(roots_of(p.columns(), p.columns() / 4 + 1)) {
+    Pass(const SpectrumProblem& p, const Problem& conv, const float* tiles, const uint16_t* run_tiles,
+         const float* const* factors, float* half)
+        : SpectrumPass(pass_of(p)), roots(roots_of(p.columns(), p.columns() / 4 + 1)), left_samples(conv.samples),
+          chunk(chunk_of(p, conv.samples)) {
         by_row = transform_of(p.rows());
         by_column = transform_of(p.columns() / 2);
         real_roots = roots.data();
         this->tiles = tiles;
         this->run_tiles = run_tiles;
+        this->half = half;
         gates = factors[0];
         left = factors[1];
         right = factors[2];
         vectors = factors[3];
         context = factors[4];
+        samples = std::min(chunk, left_samples);
+        bands = std::clamp(kItems / chunk, 1L, p.column_blocks());
+        expect_writes(half, chunk * half_floats() * sizeof(float));
+        for (const bool input : {false, true}) set_maps(conv, input);
     }
+
+    void set_maps(const Problem& conv, bool input) {
+        Convolution& c = input ? backward : forward;
+        auto& plan = plans[input] = find_plan(conv, input ? Direction::kInputGradient : Direction::kForward, kCut);
+        c.bank_shape = bank_shape(conv, input);
+        c.source_pixels = input ? conv.out_pixels() : conv.in_pixels();
+        c.source_channels = input ? conv.out_channels : conv.in_channels;
+        c.destination_pixels = input ? conv.in_pixels() : conv.out_pixels();
+        c.destination_channels = input ? conv.in_channels : conv.out_channels;
+        c.blocks = plan->blocks();
+        c.block_count = plan->block_count();
+        c.largest_source = plan->largest_source();
+        c.largest_destination = plan->largest_destination();
+    }
+
+    // To the next chunk; without samples where there is none.
+    void move_on() {
+        const SpectrumProblem& p = problem;
+        left_samples -= samples;
+        gates += samples * p.spectra * p.gates;
+        left += samples * p.rows() * p.width * p.rank;
+        right += samples * p.rank * p.inputs;
+        context += samples * p.local_rank * p.inputs;
+        for (Convolution* c : {&forward, &backward}) advance(c->source, c->source_pixels * c->source_channels);
+        advance(forward.destination, forward.destination_pixels * forward.destination_channels);
+        samples = std::min(samples, left_samples);
+    }
+
+    void advance(Map& map, long numbers) const { map.data = static_cast<float*>(map.data) + samples * numbers; }
+
+    void make_waves() { parallel_for(problem.threads, samples * wave_tiles(), kernels().spectrum_waves, this); }
 };
 
 // Spectra and gate numbers, or a gradient, between PyTorch's layout and tiles.
@@ -129,15 +116,27 @@ struct Tiling {
         const Tiling& t = *static_cast<const Tiling*>(context);
         const SpectrumProblem& p = t.pass.problem;
         const long lanes = t.pass.lanes, size = p.waves() * p.rows(), tiled = t.pass.wave_tiles() * p.rows() * lanes;
+        uint16_t* gates = t.run_tiles + tile * t.pass.run_numbers();
         t.each(tile, [&](long wave, long from, long to) {
             const bool there = wave < p.waves();
-            t.run_tiles[to] = there ? static_cast<uint16_t>(t.runs[from]) : 0;
-            const long at = to / lanes * 2 * lanes + to % lanes;
+            const long at = to / lanes * 2 * lanes + to % lanes, row = from % p.rows();
+            gates[row * GateRow::numbers(lanes) + GateRow::kHead + to % lanes] =
+                there ? static_cast<uint16_t>(t.runs[from]) : 0;
             for (long m = 0; m < p.spectra; ++m)
                 for (long part = 0; part < 2; ++part)
                     t.tiles[2 * m * tiled + at + part * lanes] =
                         there ? t.spectrum[2 * (m * size + from) + part] * t.scale : 0.0f;
         });
+        for (long row = 0; row < p.rows(); ++row, gates += GateRow::numbers(lanes)) head_gates(gates, lanes);
+    }
+
+    // The head of a GateRow.
+    static void head_gates(uint16_t* row, long lanes) {
+        const uint16_t *gates = row + GateRow::kHead, *end = gates + lanes;
+        const auto [low, high] = std::minmax_element(gates, end);
+        const bool two = std::all_of(gates, end, [&](uint16_t gate) { return gate == *low || gate == *high; });
+        row[0] = two ? *low : 1;
+        row[1] = two ? *high : 0;
     }
 
     static void gather(void* context, long tile) {
@@ -159,13 +158,17 @@ struct Tiling {
 
 float scale_of(const SpectrumProblem& p) { return static_cast<float>(1.0 / (double(p.rows()) * double(p.columns()))); }
 
-// Adds up `count` parts of `size` numbers each, in order.
-void add_parts(const float* parts, long count, long size, float* sums) {
-    for (long i = 0; i < size; ++i) {
-        float total = sums[i];
-        for (long part = 0; part < count; ++part) total += parts[part * size + i];
-        sums[i] = total;
-    }
+std::unique_ptr<float[]> fresh(long floats) { return std::unique_ptr<float[]>(new float[floats]); }
+
+// Adds `count` parts of `size` numbers each, `step` apart, in order.
+void add_parts(const float* parts, long count, long size, float* sums, long step = 0) {
+    for (long part = 0; part < count; ++part, parts += step ? step : size)
+        for (long i = 0; i < size; ++i) sums[i] += parts[i];
+}
+
+void sum_parts(const float* parts, long count, long size, float* sums, long step = 0) {
+    std::fill_n(sums, size, 0.0f);
+    add_parts(parts, count, size, sums, step);
 }
 
 }  // namespace
@@ -179,75 +182,88 @@ int dynaconv_spectrum_runs(const SpectrumProblem* p) {
     return small && p->columns() % 2 == 0 && has_small_radices(p->rows()) && has_small_radices(p->columns() / 2);
 }
 
-// Floats of the tiles, places of gates in theirs (16 bits), and for each sample floats of what is half transformed and of
-// the matrix.
-void dynaconv_spectrum_sizes(const SpectrumProblem* p, int64_t* sizes) {
-    const SpectrumPass pass = pass_of(*p, 1);
-    const long tiled = pass.wave_tiles() * pass.tile_floats();
-    const long all[] = {p->spectra * tiled, tiled / 2, pass.half_floats(), pass.matrix_floats()};
-    for (int i = 0; i < 4; ++i) sizes[i] = all[i];
+// Floats of the tiles, their gates (16 bits), and floats that are half transformed at a time, of so many samples.
+void dynaconv_spectrum_sizes(const SpectrumProblem* p, int64_t samples, int64_t* sizes) {
+    const SpectrumPass pass = pass_of(*p);
+    const long tiles = pass.wave_tiles();
+    const long all[] = {p->spectra * tiles * pass.tile_floats(), tiles * pass.run_numbers(),
+                        chunk_of(*p, samples) * pass.half_floats()};
+    for (int i = 0; i < 3; ++i) sizes[i] = all[i];
 }
 
 // spectrum: spectra x waves x rows x 2; runs: waves x rows.
 void dynaconv_spectrum_tiles(const SpectrumProblem* p, const float* spectrum, const int64_t* runs, float* tiles,
                              uint16_t* run_tiles) {
-    expect_writes(tiles, p->spectra * pass_of(*p, 1).wave_tiles() * pass_of(*p, 1).tile_floats() * sizeof(float));
-    Tiling tiling{pass_of(*p, 1), spectrum, runs, nullptr, tiles, nullptr, run_tiles, scale_of(*p)};
+    expect_writes(tiles, p->spectra * pass_of(*p).wave_tiles() * pass_of(*p).tile_floats() * sizeof(float));
+    expect_writes(run_tiles, pass_of(*p).wave_tiles() * pass_of(*p).run_numbers() * sizeof(uint16_t));
+    Tiling tiling{pass_of(*p), spectrum, runs, nullptr, tiles, nullptr, run_tiles, scale_of(*p)};
     parallel_for(p->threads, tiling.pass.wave_tiles(), Tiling::fill, &tiling);
 }
 
-// The kernels of `samples` samples, in PyTorch's layout, and, where `matrix` is given, what they are before all factors.
-// Factors: gates, left, right, vectors, context; null where there are none.
-void dynaconv_spectrum_weights(const SpectrumProblem* p, int64_t samples, const float* tiles, const uint16_t* run_tiles,
-                               const float* const* factors, float* half, float* matrix, float* weights) {
-    Pass pass(*p, samples, tiles, run_tiles, factors);
-    pass.half = half;
-    pass.matrix = matrix;
-    pass.weights = weights;
-    expect_writes(half, samples * pass.half_floats() * sizeof(float));
-    expect_writes(weights, samples * p->rows() * p->columns() * sizeof(float));
-    if (matrix) expect_writes(matrix, samples * pass.matrix_floats() * sizeof(float));
-    if (samples >= 2 * p->threads && pass.half_floats() <= kSmallSample)
-        return parallel_for(p->threads, samples, kernels().spectrum_samples, &pass);
-    parallel_for(p->threads, samples * pass.wave_tiles(), kernels().spectrum_waves, &pass);
-    parallel_for(p->threads, samples * pass.row_blocks(), kernels().spectrum_rows, &pass);
+// y = conv(x, kernels made from the spectra). Factors: gates, left, right, vectors, context; null where there are none.
+void dynaconv_spectrum_forward(const SpectrumProblem* p, const Problem* conv, const float* tiles,
+                               const uint16_t* run_tiles, const float* const* factors, float* half, const float* x,
+                               float* y) {
+    Pass pass(*p, *conv, tiles, run_tiles, factors, half);
+    pass.forward.source = pass.backward.source = {const_cast<float*>(x), false};
+    pass.forward.destination = {y, false};
+    expect_writes(y, conv->samples * conv->out_pixels() * conv->out_channels * sizeof(float));
+    while (pass.samples) {
+        pass.make_waves();
+        parallel_for(p->threads, pass.samples * p->column_blocks(), kernels().spectrum_convolve, &pass);
+        pass.move_on();
+    }
 }
 
-// From the kernels' gradient and the matrix that dynaconv_spectrum_weights gave for these samples: adds to the tiles'
-// gradient and to that of the vectors; gives those of gates, left, right and context. Gradients are in the factors' order.
-void dynaconv_spectrum_gradient(const SpectrumProblem* p, int64_t samples, const float* tiles, const uint16_t* run_tiles,
-                                const float* const* factors, const float* matrix, const float* gradient, float* half,
-                                float* tile_gradient, float* const* gradients) {
-    Pass pass(*p, samples, tiles, run_tiles, factors);
-    const long right = p->rank * p->inputs, inputs = right + p->local_rank * p->inputs, tiled = pass.wave_tiles();
-    const long gate_count = samples * p->spectra * p->gates, vector_count = p->rows() * p->width * p->local_rank;
-    std::unique_ptr<float[]> gate_parts(new float[tiled * gate_count]), vector_parts(new float[samples * vector_count]);
-    std::unique_ptr<float[]> input_parts(new float[samples * pass.bands() * inputs]);
-    pass.half = half;
-    pass.matrix = const_cast<float*>(matrix);
-    pass.gradient = gradient;
+// All gradients: adds to the tiles' and to that of the vectors; gives those of x and of gates, left, right and context.
+// Gradients are in the factors' order.
+void dynaconv_spectrum_backward(const SpectrumProblem* p, const Problem* conv, const float* tiles,
+                                const uint16_t* run_tiles, const float* const* factors, float* half, const float* x,
+                                const float* y_gradient, float* x_gradient, float* tile_gradient,
+                                float* const* gradients) {
+    Pass pass(*p, *conv, tiles, run_tiles, factors, half);
+    const long tiled = pass.wave_tiles(), most = pass.samples, ranks = p->rank + p->local_rank;
+    const long gate_count = p->spectra * p->gates, vector_count = p->rows() * p->width * p->local_rank;
+    const long map = conv->in_pixels() * conv->in_channels;
+    const auto gate_parts = fresh(tiled * most * gate_count), vector_parts = fresh(most * vector_count);
+    const auto input_parts = fresh(most * pass.bands * ranks * p->inputs);
+    const auto maps = fresh(pass.bands > 1 ? pass.bands * most * map : 0);
+    auto [to_gates, to_left, to_right, to_vectors, to_context] =
+        std::array{gradients[0], gradients[1], gradients[2], gradients[3], gradients[4]};
+    pass.forward.source = {const_cast<float*>(x), false};
+    pass.backward.source = {const_cast<float*>(y_gradient), false};
     pass.tile_gradient = tile_gradient;
     pass.gate_parts = gate_parts.get();
-    pass.left_gradient = gradients[1];
     pass.vector_parts = vector_parts.get();
     pass.input_parts = input_parts.get();
-    parallel_for(p->threads, samples * pass.bands(), kernels().spectrum_row_gradient, &pass);
-    parallel_for(p->threads, tiled, kernels().spectrum_wave_gradient, &pass);
-    for (long i = 0; i < gate_count; ++i) gradients[0][i] = 0;
-    add_parts(gate_parts.get(), tiled, gate_count, gradients[0]);
-    if (p->local_rank) add_parts(vector_parts.get(), samples, vector_count, gradients[3]);
-    for (long b = 0; b < samples; ++b)
-        for (long i = 0; i < inputs; ++i) {
-            const float* parts = input_parts.get() + b * pass.bands() * inputs;
-            float total = 0;
-            for (long band = 0; band < pass.bands(); ++band) total += parts[band * inputs + i];
-            (i < right ? gradients[2][b * right + i] : gradients[4][(b * p->local_rank - p->rank) * p->inputs + i]) = total;
-        }
+    while (const long samples = pass.samples) {
+        pass.left_gradient = to_left;
+        pass.backward.destination = {pass.bands > 1 ? maps.get() : x_gradient, false};
+        pass.make_waves();
+        parallel_for(p->threads, samples * pass.bands, kernels().spectrum_back, &pass);
+        parallel_for(p->threads, tiled, kernels().spectrum_wave_gradient, &pass);
+        if (pass.bands > 1) sum_parts(maps.get(), pass.bands, samples * map, x_gradient);
+        sum_parts(gate_parts.get(), tiled, samples * gate_count, to_gates);
+        if (p->local_rank) add_parts(vector_parts.get(), samples, vector_count, to_vectors);
+        for (long b = 0; b < samples; ++b)
+            for (long r = 0; r < ranks; ++r) {
+                float* to = r < p->rank ? to_right + (b * p->rank + r) * p->inputs
+                                        : to_context + (b * p->local_rank + r - p->rank) * p->inputs;
+                sum_parts(input_parts.get() + (b * pass.bands * ranks + r) * p->inputs, pass.bands, p->inputs, to,
+                          ranks * p->inputs);
+            }
+        x_gradient += samples * map;
+        to_gates += samples * gate_count;
+        to_left += samples * p->rows() * p->width * p->rank;
+        to_right += samples * p->rank * p->inputs;
+        to_context += samples * p->local_rank * p->inputs;
+        pass.move_on();
+    }
 }
 
 // The spectrum's gradient from that of the tiles.
 void dynaconv_spectrum_untile(const SpectrumProblem* p, const float* tile_gradient, float* spectrum_gradient) {
-    Tiling tiling{pass_of(*p, 1), nullptr, nullptr, tile_gradient, nullptr, spectrum_gradient, nullptr, scale_of(*p)};
+    Tiling tiling{pass_of(*p), nullptr, nullptr, tile_gradient, nullptr, spectrum_gradient, nullptr, scale_of(*p)};
     parallel_for(p->threads, tiling.pass.wave_tiles(), Tiling::gather, &tiling);
 }
 

@@ -1,161 +1,84 @@
-// Kernels from their spectra: waves under their gates go through the inverse transforms and under their factors.
+// Kernels from their spectra, and the convolution with them: waves under their gates go through the inverse transforms,
+// and what comes out, under its factors, lies as the convolution's tiles read it.
 #pragma once
-#include "exponential.h"
-#include "parallel.h"
+#include "low_rank.h"
+#include "source.h"
+#include "tile.h"
 #include "transform.h"
 #include "transpose.h"
 
 namespace dynaconv {
 namespace DYNACONV_ISA {
 
-// The square whose rows start at from[0 ... L-1], turned over: row i of it goes to column i of `to`.
-static inline void turn(const float* const* from, float* to, long step) {
-    if constexpr (kTransposes) {
-        Vector square[kLanes];
-        for (int i = 0; i < kLanes; ++i) square[i] = load(from[i]);
-        transpose(square);
-        for (int i = 0; i < kLanes; ++i) store(to + i * step, square[i]);
-    } else {
-        for (int i = 0; i < kLanes; ++i)
-            for (int j = 0; j < kLanes; ++j) to[j * step + i] = from[i][j];
+typedef uint16_t Short __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
+
+// The gates of L frequencies.
+struct RowOfGates {
+    const uint16_t* numbers;
+
+    long low() const { return numbers[0]; }
+    long high() const { return numbers[1]; }
+    bool two() const { return low() <= high(); }
+    const uint16_t* lanes() const { return numbers + GateRow::kHead; }
+
+    // Of two gates: the lanes that have the higher one.
+    Bits is_high() const {
+        const Bits all = __builtin_convertvector(*reinterpret_cast<const Short*>(lanes()), Bits);
+        return all == Bits{} + static_cast<int>(high());
     }
-}
 
-// Rows (lanes), each `count` numbers long, into [number][lane]; numbers that no square holds one by one.
-static void rows_to_lanes(const float* const* rows, long count, float* to) {
-    long n = 0;
-    for (; n + kLanes <= count; n += kLanes) {
-        const float* from[kLanes];
-        for (int i = 0; i < kLanes; ++i) from[i] = rows[i] + n;
-        turn(from, to + n * kLanes, kLanes);
-    }
-    for (; n < count; ++n)
-        for (int i = 0; i < kLanes; ++i) to[n * kLanes + i] = rows[i][n];
-}
-
-// The other way round, into rows `count` numbers apart.
-static void lanes_to_rows(const float* lanes, long count, float* to) {
-    long n = 0;
-    for (; n + kLanes <= count; n += kLanes) {
-        const float* from[kLanes];
-        for (int i = 0; i < kLanes; ++i) from[i] = lanes + (n + i) * kLanes;
-        turn(from, to + n, count);
-    }
-    for (; n < count; ++n)
-        for (int i = 0; i < kLanes; ++i) to[i * count + n] = lanes[n * kLanes + i];
-}
-
-static inline Vector of_lanes(const float* table, const uint16_t* index) {
-    Vector v;
-    for (int i = 0; i < kLanes; ++i) v[i] = table[index[i]];
-    return v;
-}
-
-// Inputs that share every load of the rows' vectors.
-constexpr int kInputsTogether = 4;
-
-// A factor of low rank on one block of rows: the rows' own vectors are [width][rank][L], zero for rows that do not exist,
-// the inputs' [rank][inputs].
-struct LowRank {
-    const float *rows, *inputs;
-    long rank, count;
-
-    const float* row(long tap, long r) const { return rows + (tap * rank + r) * kLanes; }
-    const float* input(long r, long i) const { return inputs + r * count + i; }
-
-    // At N inputs from i on.
-    template <int N>
-    void at(long tap, long i, Vector* found) const {
-        for (int n = 0; n < N; ++n) found[n] = Vector{};
-        for (long r = 0; r < rank; ++r)
-            for (int n = 0; n < N; ++n) found[n] += load(row(tap, r)) * input(r, i)[n];
+    Vector values(const float* gates) const {
+        if (two()) return is_high() ? Vector{} + gates[high()] : Vector{} + gates[low()];
+        Vector v;
+        for (int i = 0; i < kLanes; ++i) v[i] = gates[lanes()[i]];
+        return v;
     }
 };
 
-// [row][width][rank] of one block of rows into [width][rank][L].
-static void gather_rows(const float* from, long numbers, long first, long rows, float* to) {
-    for (long n = 0; n < numbers; ++n)
-        for (long i = 0; i < kLanes; ++i) to[n * kLanes + i] = i < rows ? from[(first + i) * numbers + n] : 0.0f;
+static inline RowOfGates gates_at(const SpectrumPass& p, long tile, long row) {
+    return {p.run_tiles + tile * p.run_numbers() + row * (GateRow::kHead + kLanes)};
 }
 
-// Both factors of one block of rows.
-struct KernelFactors {
-    LowRank gates, locals;
+// Points that are asked for ahead of their use: they come from the last cache, or from memory.
+constexpr long kPointsAhead = 16;
 
-    // Floats of the rows' own vectors.
-    static long room(const SpectrumProblem& s) { return s.width * (s.rank + s.local_rank) * kLanes; }
+static inline void prefetch_point(const float* p) {
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + kLanes);
+}
 
-    KernelFactors(const SpectrumPass& p, long sample, long row_block, float* to) {
-        const SpectrumProblem& s = p.problem;
-        const long first = row_block * kLanes, rows = least(kLanes, s.rows() - first);
-        const long numbers = s.width * s.rank, local_numbers = s.width * s.local_rank;
-        if (numbers) gather_rows(p.left + sample * s.rows() * numbers, numbers, first, rows, to);
-        if (local_numbers) gather_rows(p.vectors, local_numbers, first, rows, to + numbers * kLanes);
-        gates = {to, p.right + sample * s.rank * s.inputs, s.rank, s.inputs};
-        locals = {to + numbers * kLanes, p.context + sample * s.local_rank * s.inputs, s.local_rank, s.inputs};
-    }
-
-    // At N inputs from i on; one where there is no factor.
-    template <int N>
-    void at(long tap, long i, Vector* gate, Vector* local) const {
-        gates.at<N>(tap, i, gate);
-        locals.at<N>(tap, i, local);
-        for (int n = 0; n < N; ++n) {
-            if (!gates.rank) gate[n] = Vector{} + 1.0f;
-            local[n] = locals.rank ? logistic(local[n]) : Vector{} + 1.0f;
+// The waves of a tile under a sample's gates, real and imaginary parts exchanged for the inverse.
+static void gate_waves(const SpectrumPass& p, long sample, long tile, float* to) {
+    const SpectrumProblem& s = p.problem;
+    for (long m = 0; m < s.spectra; ++m) {
+        const float* gates = p.gates + (sample * s.spectra + m) * s.gates;
+        const float* wave = p.tiles + (m * p.wave_tiles() + tile) * p.tile_floats();
+        for (long r = 0; r < s.rows(); ++r) {
+            const Vector gate = gates_at(p, tile, r).values(gates);
+            prefetch_point(wave + (r + kPointsAhead) * kPoint);
+            const Point v = load_point(wave + r * kPoint);
+            const Point before = m ? load_point(to + r * kPoint) : Point{};
+            store_point(to + r * kPoint, {v.im * gate + before.re, v.re * gate + before.im});
         }
     }
-};
-
-// One row of the matrix, every `width` numbers of it the taps of an input channel, from and to PyTorch's layout.
-template <long Width>
-static inline void row_to_taps(const float* row, long inputs, long width, long step, float* to) {
-    const long w = Width ? Width : width;
-    for (long i = 0; i < inputs; ++i, row += w, to += step)
-        __builtin_memcpy(to, row, w * sizeof(float));
-}
-
-template <long Width>
-static inline void taps_to_row(const float* from, long inputs, long width, long step, float* row) {
-    const long w = Width ? Width : width;
-    for (long i = 0; i < inputs; ++i, row += w, from += step)
-        __builtin_memcpy(row, from, w * sizeof(float));
-}
-
-static float* weights_of_row(const SpectrumProblem& s, float* weights, long sample, long row) {
-    const long output = sample * s.outputs + row / s.height;
-    return weights + (output * s.inputs * s.height + row % s.height) * s.width;
 }
 
 // One item: a tile of waves of one sample. Gates, and the inverse transform along the rows.
 static void wave_item(void* context, long index) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
     const SpectrumProblem& s = p.problem;
-    const long tile = index % p.wave_tiles(), sample = index / p.wave_tiles(), rows = s.rows();
-    const uint16_t* run = p.run_tiles + tile * rows * kLanes;
-    float* in = scratch(kSource, p.row_blocks() * kLanes * kPoint);
-    float* out = scratch(kAccumulator, p.row_blocks() * kLanes * kPoint);
-    for (long m = 0; m < s.spectra; ++m) {
-        const float* gates = p.gates + (sample * s.spectra + m) * s.gates;
-        const float* wave = p.tiles + (m * p.wave_tiles() + tile) * p.tile_floats();
-        for (long r = 0; r < rows; ++r) {
-            const Vector gate = of_lanes(gates, run + r * kLanes);
-            Point v = load_point(wave + r * kPoint);
-            v = {v.im * gate, v.re * gate};
-            if (m) {
-                const Point before = load_point(in + r * kPoint);
-                v = {v.re + before.re, v.im + before.im};
-            }
-            store_point(in + r * kPoint, v);
-        }
-    }
+    const long tile = index % p.wave_tiles(), sample = index / p.wave_tiles();
+    float* in = scratch(kSource, s.padded_rows() * kPoint);
+    float* out = scratch(kAccumulator, s.padded_rows() * kPoint);
+    gate_waves(p, sample, tile, in);
     transform(p.by_row, in, out, scratch(kTile, room_of(p.by_row)));
-    clear(out + rows * kPoint, (p.row_blocks() * kLanes - rows) * kPoint);
+    clear(out + s.rows() * kPoint, (s.padded_rows() - s.rows()) * kPoint);
     float* half = p.half + sample * p.half_floats() + tile * kLanes * kPoint;
     for (long b = 0; b < p.row_blocks(); ++b, half += p.wave_tiles() * kLanes * kPoint)
         for (int part = 0; part < 2; ++part) {
             const float* from[kLanes];
-            for (int i = 0; i < kLanes; ++i) from[i] = out + (b * kLanes + i) * kPoint + (1 - part) * kLanes;
+            for (int i = 0; i < kLanes; ++i)
+                from[i] = out + (p.first_row(b) + i * s.height) * kPoint + (1 - part) * kLanes;
             turn(from, half + part * kLanes, kPoint);
         }
 }
@@ -175,53 +98,94 @@ static void pair_waves(const float* half, long pairs, const float* roots, float*
     }
 }
 
+// The outputs of one item, and the weights of theirs that are made at a time: one row of the kernel, [tap][input][width].
+struct OutputPart {
+    long first, count, width;
+    long inputs;
+
+    OutputPart(const SpectrumProblem& s, long column_block)
+        : first(column_block * kColumnBlock), count(least(kColumnBlock, s.outputs - first)),
+          width(block_width(s.outputs, column_block)), inputs(s.inputs) {}
+    long tap_size() const { return inputs * width; }
+};
+
 // N inputs' columns under their factors, from pairs that come exchanged; `matrix`, where given, keeps them as they were.
 template <int N>
-static void multiply_factors(const KernelFactors& f, long width, long i, const float* pairs, float* matrix, float* to) {
-    for (long tap = 0; tap < width; ++tap) {
+static void multiply_factors(const KernelFactors& f, long taps, long i, const float* pairs, float* matrix,
+                             const OutputPart& part, float* to) {
+    for (long tap = 0; tap < taps; ++tap) {
         Vector gate[N], local[N];
         f.at<N>(tap, i, gate, local);
         for (int n = 0; n < N; ++n) {
-            const long c = (i + n) * width + tap;
+            const long c = (i + n) * taps + tap;
             const Vector number = load(pairs + (c ^ 1) * kLanes);
             if (matrix) store(matrix + c * kLanes, number);
-            store(to + c * kLanes, number * gate[n] * local[n]);
+            store(to + tap * part.tap_size() + (i + n) * part.width, number * gate[n] * local[n]);
         }
     }
 }
 
-// One item: a block of rows of one sample. The inverse transform along the columns, and the factors.
-static void row_item(void* context, long index) {
-    const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
+// The kernel's row k of some outputs, in `kernel`; in `matrix`, where given, what its blocks of rows, [column][L], are
+// before their factors.
+static void make_kernel(const SpectrumPass& p, long sample, const OutputPart& part, long k, float* matrix,
+                        float* kernel) {
     const SpectrumProblem& s = p.problem;
-    const long block = index % p.row_blocks(), sample = index / p.row_blocks(), columns = s.columns();
-    float* in = scratch(kSource, columns * kLanes);
-    float* out = scratch(kAccumulator, columns * kLanes);
-    const KernelFactors f(p, sample, block, scratch(kSmall, KernelFactors::room(s)));
-    pair_waves(p.half + sample * p.half_floats() + block * p.wave_tiles() * kLanes * kPoint, columns / 2,
-               p.real_roots, in);
-    transform(p.by_column, in, out, scratch(kTile, room_of(p.by_column)));
-    float* matrix = p.matrix ? p.matrix + sample * p.matrix_floats() + block * columns * kLanes : nullptr;
-    long i = 0;
-    for (; i + kInputsTogether <= s.inputs; i += kInputsTogether)
-        multiply_factors<kInputsTogether>(f, s.width, i, out, matrix, in);
-    for (; i < s.inputs; ++i) multiply_factors<1>(f, s.width, i, out, matrix, in);
-    lanes_to_rows(in, columns, out);
-    const long first = block * kLanes, rows = least(kLanes, s.rows() - first);
-    for (long r = 0; r < rows; ++r) {
-        float* to = weights_of_row(s, p.weights, sample, first + r);
-        const float* from = out + r * columns;
-        if (s.width == 3) row_to_taps<3>(from, s.inputs, 3, s.height * 3, to);
-        else if (s.width == 1) row_to_taps<1>(from, s.inputs, 1, s.height, to);
-        else row_to_taps<0>(from, s.inputs, s.width, s.height * s.width, to);
+    const long columns = s.columns();
+    float* in = scratch(kBank, 2 * columns * kLanes);
+    float* pairs = in + columns * kLanes;
+    for (long v = 0; v < part.width; v += kLanes, kernel += kLanes) {
+        const long block = p.block_of(part.first + v, k);
+        const float* half = p.half + sample * p.half_floats() + block * p.wave_tiles() * kLanes * kPoint;
+        const KernelFactors f(p, sample, block, scratch(kSmall, KernelFactors::room(s)));
+        pair_waves(half, columns / 2, p.real_roots, in);
+        transform(p.by_column, in, pairs, scratch(kTile, room_of(p.by_column)));
+        float* const kept = matrix ? matrix + v * columns : nullptr;
+        long i = 0;
+        for (; i + kInputsTogether <= s.inputs; i += kInputsTogether)
+            multiply_factors<kInputsTogether>(f, s.width, i, pairs, kept, part, kernel);
+        for (; i < s.inputs; ++i) multiply_factors<1>(f, s.width, i, pairs, kept, part, kernel);
     }
 }
 
-// One item: all of a small sample, which stays in the cache of its thread.
-static void sample_item(void* context, long sample) {
+// What some taps in a row, from `first_tap` on, add to every pixel: kernels are [tap][row][width].
+static void multiply_taps(const Convolution& c, const SourcePart& part, long sample, long first_tap, long taps,
+                          const float* kernel, float* accumulator) {
+    float* source = scratch(kSource, (c.largest_source + 1) * part.rows);
+    for (long b = 0; b < c.block_count; ++b) {
+        const BlockTable& block = c.blocks[b];
+        pack_source(c, block, sample, part, source);
+        for (long t = 0; t < taps; ++t) {
+            const TapGroup& group = block.groups[first_tap + t];
+            for (int r = 0; r < group.run_count; ++r)
+                multiply({source, kernel + t * part.rows * part.width, part.rows, part.width, 0,
+                          accumulator + block.first_destination * part.width, false},
+                         group.runs[r]);
+        }
+    }
+}
+
+// Pixels of `width` columns into channels `first` and on of a map; as many as there are.
+static void store_columns(const Convolution& c, long sample, long first, long count, const float* columns, long width) {
+    float* to = static_cast<float*>(c.destination.data) + sample * c.destination_pixels * c.destination_channels + first;
+    for (long pixel = 0; pixel < c.destination_pixels; ++pixel, to += c.destination_channels, columns += width)
+        for (long j = 0; j < count; ++j) to[j] = columns[j];
+}
+
+// One item: a column block of outputs of one sample.
+static void spectrum_convolve_item(void* context, long index) {
     const SpectrumPass& p = *static_cast<const SpectrumPass*>(context);
-    for (long tile = 0; tile < p.wave_tiles(); ++tile) wave_item(context, sample * p.wave_tiles() + tile);
-    for (long block = 0; block < p.row_blocks(); ++block) row_item(context, sample * p.row_blocks() + block);
+    const SpectrumProblem& s = p.problem;
+    const OutputPart part(s, index % s.column_blocks());
+    const long sample = index / s.column_blocks(), pixels = p.forward.destination_pixels;
+    float* kernel = scratch(kKernel, s.width * part.tap_size());
+    float* accumulator = scratch(kAccumulator, pixels * part.width);
+    clear(accumulator, pixels * part.width);
+    for (long k = 0; k < s.height; ++k) {
+        make_kernel(p, sample, part, k, nullptr, kernel);
+        multiply_taps(p.forward, {0, 0, s.inputs, part.first, part.width}, sample, k * s.width, s.width, kernel,
+                      accumulator);
+    }
+    store_columns(p.forward, sample, part.first, part.count, accumulator, part.width);
 }
 
 }  // namespace DYNACONV_ISA

@@ -30,9 +30,8 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          field_greatest_item,
                          field_back_item,
                          wave_item,
-                         row_item,
-                         sample_item,
-                         row_gradient_item,
+                         spectrum_convolve_item,
+                         spectrum_back_item,
                          wave_gradient_item};
 
 }  // namespace DYNACONV_ISA

@@ -149,9 +149,8 @@ struct Kernels {
     Body field_greatest;           // index below runs()
     Body field_backward;           // index below groups
     Body spectrum_waves;           // context: const SpectrumPass*, index below samples x wave tiles
-    Body spectrum_rows;            // index below samples x row blocks
-    Body spectrum_samples;         // index below samples: both of these
-    Body spectrum_row_gradient;    // index below samples x bands
+    Body spectrum_convolve;        // index below samples x column blocks
+    Body spectrum_back;            // index below samples x bands
     Body spectrum_wave_gradient;   // index below wave tiles
 };
 

@@ -126,17 +126,24 @@ static void transform_part(const Transform::Part& part, Signal x, float* room, f
     }
 }
 
-static long room_of(const Transform& t) { return 2 * most(t.first.points, t.second.points) * kPoint; }
+// Between the parts every row of points is one point longer: columns of powers of two would all fall on the same few
+// places of the first-level cache.
+static long room_of(const Transform& t) {
+    return (2 * most(t.first.points, t.second.points) + t.first.points * (t.second.points + 1)) * kPoint;
+}
 
-// `in` is overwritten; `room` has room_of(t) floats. The parts are small enough for the first-level cache.
-static void transform(const Transform& t, float* in, float* out, float* room) {
-    const long first = t.first.points, second = t.second.points;
-    if (second == 1) store_point(out, load_point(in));
+// `room` has room_of(t) floats. The parts are small enough for the first-level cache.
+static void transform(const Transform& t, const float* in, float* out, float* room) {
+    const long first = t.first.points, second = t.second.points, row = (second + 1) * kPoint;
+    float* const between = room + 2 * most(first, second) * kPoint;
+    if (second == 1) return store_point(out, load_point(in));
+    // Primes, and a part of one point has no stage that would write.
+    if (first == 1) return transform_part(t.second, {in, kPoint, nullptr}, room, out, kPoint);
     for (long j = 0; j < second; ++j)
-        transform_part(t.first, {in + j * kPoint, second * kPoint, nullptr}, room, in + j * kPoint, second * kPoint);
+        transform_part(t.first, {in + j * kPoint, second * kPoint, nullptr}, room, between + j * kPoint, row);
     for (long k = 0; k < first; ++k) {
         const float* twiddles = k ? t.twiddles + 2 * k * second : nullptr;
-        transform_part(t.second, {in + k * second * kPoint, kPoint, twiddles}, room, out + k * kPoint, first * kPoint);
+        transform_part(t.second, {between + k * row, kPoint, twiddles}, room, out + k * kPoint, first * kPoint);
     }
 }
 

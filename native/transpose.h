@@ -38,5 +38,18 @@ constexpr bool kTransposes = false;  // compilers without the builtin take every
 static inline void transpose(Vector*) {}
 #endif
 
+// The square whose rows start at from[0 ... L-1], turned over: row i of it goes to column i of `to`.
+static inline void turn(const float* const* from, float* to, long step) {
+    if constexpr (kTransposes) {
+        Vector square[kLanes];
+        for (int i = 0; i < kLanes; ++i) square[i] = load(from[i]);
+        transpose(square);
+        for (int i = 0; i < kLanes; ++i) store(to + i * step, square[i]);
+    } else {
+        for (int i = 0; i < kLanes; ++i)
+            for (int j = 0; j < kLanes; ++j) to[j * step + i] = from[i][j];
+    }
+}
+
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

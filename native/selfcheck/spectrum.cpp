@@ -1,20 +1,21 @@
-// The kernels made from spectra, and their gradients, against sums over all waves.
+// Convolutions with kernels made from spectra, and their gradients, against sums over all waves and pixels.
 #include "../spectrum.h"
 
 #include <complex>
 
 #include "numbers.h"
 
+using dynaconv::Problem;
 using dynaconv::SpectrumProblem;
 
 extern "C" {
 int dynaconv_spectrum_runs(const SpectrumProblem*);
-void dynaconv_spectrum_sizes(const SpectrumProblem*, int64_t*);
+void dynaconv_spectrum_sizes(const SpectrumProblem*, int64_t, int64_t*);
 void dynaconv_spectrum_tiles(const SpectrumProblem*, const float*, const int64_t*, float*, uint16_t*);
-void dynaconv_spectrum_weights(const SpectrumProblem*, int64_t, const float*, const uint16_t*, const float* const*, float*,
-                               float*, float*);
-void dynaconv_spectrum_gradient(const SpectrumProblem*, int64_t, const float*, const uint16_t*, const float* const*,
-                                const float*, const float*, float*, float*, float* const*);
+void dynaconv_spectrum_forward(const SpectrumProblem*, const Problem*, const float*, const uint16_t*,
+                               const float* const*, float*, const float*, float*);
+void dynaconv_spectrum_backward(const SpectrumProblem*, const Problem*, const float*, const uint16_t*,
+                                const float* const*, float*, const float*, const float*, float*, float*, float* const*);
 void dynaconv_spectrum_untile(const SpectrumProblem*, const float*, float*);
 }
 
@@ -24,40 +25,64 @@ namespace {
 constexpr long kSamples = 5;
 using Complex = std::complex<double>;
 
+// A small map, with a step of two in one direction.
+Problem problem_of(const SpectrumProblem& p) {
+    Problem c{};
+    c.samples = kSamples;
+    c.experts = c.groups = c.tap_groups = 1;
+    c.in_channels = p.inputs;
+    c.out_channels = p.outputs;
+    const long in[] = {1, 5, 4}, kernel[] = {1, p.height, p.width}, stride[] = {1, 2, 1};
+    for (int d = 0; d < 3; ++d) {
+        c.in_size[d] = in[d];
+        c.kernel[d] = kernel[d];
+        c.stride[d] = stride[d];
+        c.pad[d] = kernel[d] / 2;
+        c.dilation[d] = 1;
+        c.out_size[d] = (in[d] + 2 * c.pad[d] - kernel[d]) / stride[d] + 1;
+    }
+    c.threads = p.threads;
+    return c;
+}
+
 struct Tensors {
-    Numbers spectrum, gates, left, right, vectors, context, upstream;
+    Problem conv;
+    Numbers x, upstream, spectrum, gates, left, right, vectors, context;
     std::vector<int64_t> runs;
 
     explicit Tensors(const SpectrumProblem& p)
-        : spectrum(p.spectra * p.waves() * p.rows() * 2), gates(kSamples * p.spectra * p.gates),
-          left(kSamples * p.rows() * p.width * p.rank), right(kSamples * p.rank * p.inputs),
-          vectors(p.rows() * p.width * p.local_rank), context(kSamples * p.local_rank * p.inputs),
-          upstream(kSamples * p.rows() * p.columns()), runs(p.waves() * p.rows()) {
-        for (size_t i = 0; i < runs.size(); ++i) runs[i] = static_cast<int64_t>(i * 7 % p.gates);
+        : conv(problem_of(p)), x(kSamples * conv.in_pixels() * p.inputs),
+          upstream(kSamples * conv.out_pixels() * p.outputs), spectrum(p.spectra * p.waves() * p.rows() * 2),
+          gates(kSamples * p.spectra * p.gates), left(kSamples * p.rows() * p.width * p.rank),
+          right(kSamples * p.rank * p.inputs), vectors(p.rows() * p.width * p.local_rank),
+          context(kSamples * p.local_rank * p.inputs), runs(p.waves() * p.rows()) {
+        // Some rows of waves with one gate or two, others with more.
+        for (size_t i = 0; i < runs.size(); ++i)
+            runs[i] = static_cast<int64_t>(i % p.rows() % 3 ? i % p.rows() / 2 : i * 7) % p.gates;
     }
 };
 
-// The kernels, then the gradients of spectrum, gates, left, right, vectors and context.
+// y, then the gradients of spectrum, gates, left, right, vectors and context, then that of x.
 std::vector<Numbers> run(SpectrumProblem p, Tensors& t, long threads) {
     p.threads = threads;
     std::vector<Numbers> r;
-    for (const Numbers* like : {&t.upstream, &t.spectrum, &t.gates, &t.left, &t.right, &t.vectors, &t.context})
+    for (const Numbers* like : {&t.upstream, &t.spectrum, &t.gates, &t.left, &t.right, &t.vectors, &t.context, &t.x})
         r.emplace_back(like->size(), Numbers::kResult);
-    int64_t sizes[4];
-    dynaconv_spectrum_sizes(&p, sizes);
-    Numbers tiles(sizes[0]), half(kSamples * sizes[2]), matrix(kSamples * sizes[3]), tile_gradient(sizes[0]);
+    int64_t sizes[3];
+    dynaconv_spectrum_sizes(&p, kSamples, sizes);
+    Numbers tiles(sizes[0]), half(sizes[2]), tile_gradient(sizes[0]);
     std::vector<uint16_t> run_tiles(sizes[1]);
     std::memset(tile_gradient.floats(), 0, sizes[0] * sizeof(float));
     std::memset(r[5].floats(), 0, r[5].size() * sizeof(float));
     const float* factors[] = {t.gates.floats(), t.left.floats(), t.right.floats(), t.vectors.floats(), t.context.floats()};
     float* gradients[] = {r[2].floats(), r[3].floats(), r[4].floats(), r[5].floats(), r[6].floats()};
     dynaconv_spectrum_tiles(&p, t.spectrum.floats(), t.runs.data(), tiles.floats(), run_tiles.data());
-    dynaconv_spectrum_weights(&p, kSamples, tiles.floats(), run_tiles.data(), factors, half.floats(), matrix.floats(),
+    dynaconv_spectrum_forward(&p, &t.conv, tiles.floats(), run_tiles.data(), factors, half.floats(), t.x.floats(),
                               r[0].floats());
-    dynaconv_spectrum_gradient(&p, kSamples, tiles.floats(), run_tiles.data(), factors, matrix.floats(),
-                               t.upstream.floats(), half.floats(), tile_gradient.floats(), gradients);
+    dynaconv_spectrum_backward(&p, &t.conv, tiles.floats(), run_tiles.data(), factors, half.floats(), t.x.floats(),
+                               t.upstream.floats(), r[7].floats(), tile_gradient.floats(), gradients);
     dynaconv_spectrum_untile(&p, tile_gradient.floats(), r[1].floats());
-    for (const Numbers* buffer : {&tiles, &half, &matrix, &tile_gradient})
+    for (const Numbers* buffer : {&tiles, &half, &tile_gradient})
         if (!buffer->guarded()) r.clear();
     return r;
 }
@@ -73,10 +98,24 @@ double gate_of(const SpectrumProblem& p, const Tensors& t, long b, long m, long 
     return t.gates[(b * p.spectra + m) * p.gates + t.runs[place]];
 }
 
+// What one weight of one sample's kernel adds to y and to the gradient of x; its own gradient.
+double convolve(const Tensors& t, long b, long output, long input, long tap, double weight, std::vector<Expected>& e) {
+    const Problem& c = t.conv;
+    double gradient = 0;
+    for (long q = 0; q < c.out_pixels(); ++q) {
+        const long pixel = pixel_under(c, q, tap), y = (b * c.out_pixels() + q) * c.out_channels + output;
+        if (pixel < 0) continue;
+        const long x = (b * c.in_pixels() + pixel) * c.in_channels + input;
+        e[0][y] += weight * t.x[x];
+        e[7][x] += weight * t.upstream[y];
+        gradient += double(t.x[x]) * t.upstream[y];
+    }
+    return gradient;
+}
+
 // One number of one sample's kernel: its part of everything.
 void add_number(const SpectrumProblem& p, const Tensors& t, long b, long r, long c, std::vector<Expected>& e) {
     const long input = c / p.width, tap = c % p.width, row_tap = r * p.width + tap, size = p.waves() * p.rows();
-    const long at = ((((b * p.outputs + r / p.height) * p.inputs + input) * p.height) + r % p.height) * p.width + tap;
     double matrix = 0, gate = p.rank ? 0 : 1, score = 0;
     for (long m = 0; m < p.spectra; ++m)
         for (long place = 0; place < size; ++place) {
@@ -87,8 +126,9 @@ void add_number(const SpectrumProblem& p, const Tensors& t, long b, long r, long
     const long vector = row_tap * p.local_rank, context = b * p.local_rank * p.inputs + input;
     for (long q = 0; q < p.rank; ++q) gate += double(t.left[left + q]) * t.right[right + q * p.inputs];
     for (long q = 0; q < p.local_rank; ++q) score += double(t.vectors[vector + q]) * t.context[context + q * p.inputs];
-    const double local = p.local_rank ? 1 / (1 + std::exp(-score)) : 1, upstream = t.upstream[at];
-    e[0][at] = matrix * gate * local;
+    const double local = p.local_rank ? 1 / (1 + std::exp(-score)) : 1;
+    const double upstream =
+        convolve(t, b, r / p.height, input, r % p.height * p.width + tap, matrix * gate * local, e);
     for (long q = 0; q < p.rank; ++q) {
         e[3][left + q] += upstream * matrix * local * t.right[right + q * p.inputs];
         e[4][right + q * p.inputs] += upstream * matrix * local * t.left[left + q];

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from dynaconv import ops
 from dynaconv.native import fourier
-from dynaconv.ops.fourier_conv import sample_blocks
 
 TOLERANCE = 5e-5  # of the largest value: float32 rounding over some thousand products
 # What the compiled kernels leave to PyTorch's transforms.
@@ -52,13 +51,22 @@ def test_compiled_kernels_say_why_they_cannot_run(name: str) -> None:
     assert fourier.why_not(draw(name)[1])
 
 
-def test_every_block_size_gives_the_same_kernels_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, kernel, spec, leaves = draw("many samples", torch.float32)
-    upstream = torch.randn_like(ops.conv(x, kernel, spec))
+@pytest.mark.parametrize("batch", [1, 7])
+def test_wide_layers_are_shared_out_among_threads_and_chunks_of_samples(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So many weights that only some samples' spectra are in memory, and that outputs are cut into bands.
+    options = {"num_kernels": 16}, {"padding": 1, "stride": 2}
+    monkeypatch.setitem(CASES, "wide", (140, 150, 3, (3, 4), batch, *options))
+    x, kernel, spec, leaves = draw("wide", torch.float32)
+    y = ops.conv(x, kernel, spec, "reference")
+    upstream = torch.randn_like(y)
+    expected = (y.detach(), *torch.autograd.grad(y, leaves, upstream, retain_graph=True))
 
-    def found(samples: int) -> list[Tensor]:
-        monkeypatch.setattr(sample_blocks, "BLOCK_NUMBERS", samples * spec.weight_count)
+    def run() -> list[Tensor]:
         y = ops.conv(x, kernel, spec, "native")
-        return [y, *torch.autograd.grad(y, leaves, upstream, retain_graph=True)]
+        return [y.detach(), *torch.autograd.grad(y, leaves, upstream, retain_graph=True)]
 
-    torch.testing.assert_close(found(11), found(1))
+    for one, exact in zip(run(), expected, strict=True):
+        assert float((one - exact).abs().max() / exact.abs().max()) < TOLERANCE
+    assert_the_same_with_any_threads(run)

@@ -1,23 +1,24 @@
-"""The fused kernels that make convolution kernels from spectra, on tensors, and take their gradient back.
+"""The fused kernels that convolve with kernels kept as spectra, on tensors: forward and all gradients.
 
-All is float32 on the CPU; tensors have the shapes of `FourierKernel`. What is tiled, half transformed, or a matrix
-before its factors lies as the instruction set likes it: these are flat tensors, of the sizes that `sizes_of` gives.
+All is float32 on the CPU; tensors have the shapes of `FourierKernel`. What is tiled or half transformed lies as the
+instruction set likes it.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
-from dynaconv.native.calls import call, plain
+from dynaconv.native.calls import call, channels_last, empty_map, plain, problem_of
 from dynaconv.native.library import library, why_off
+from dynaconv.spec import ConvSpec
 
-__all__ = ["Sizes", "add_gradient", "sizes_of", "tile", "untile", "weights", "why_not"]
+__all__ = ["Buffers", "Sizes", "backward", "forward", "sizes_of", "tile", "untile", "why_not"]
 
 
 class _Problem(ctypes.Structure):
@@ -29,21 +30,26 @@ class _Problem(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(NamedTuple):
     """How many numbers there are.
 
     Attributes:
         tiles: of all spectra.
         runs: of the gates' places, 16 bit integers.
-        half: of a sample's half transformed spectrum.
-        matrix: of a sample's matrix before its factors.
+        half: half transformed at a time.
     """
 
     tiles: int
     runs: int
     half: int
-    matrix: int
+
+
+class Buffers(NamedTuple):
+    """Flat memory of the sizes that `sizes_of` gives; `tile` fills the first two, and `half` is overwritten."""
+
+    tiles: Tensor
+    runs: Tensor
+    half: Tensor
 
 
 def why_not(kernel: FourierKernel) -> tuple[str, ...]:
@@ -66,65 +72,54 @@ def why_not(kernel: FourierKernel) -> tuple[str, ...]:
 
 def sizes_of(kernel: FourierKernel) -> Sizes:
     """How much memory the functions need."""
-    numbers = (ctypes.c_int64 * 4)()
-    library().dynaconv_spectrum_sizes(ctypes.byref(_problem(kernel)), numbers)
+    numbers = (ctypes.c_int64 * 3)()
+    library().dynaconv_spectrum_sizes(ctypes.byref(_problem(kernel)), ctypes.c_int64(len(kernel.gates)), numbers)
     return Sizes(*numbers)
 
 
-def tile(kernel: FourierKernel, tiles: Tensor, runs: Tensor) -> None:
+def tile(kernel: FourierKernel, buffers: Buffers) -> None:
     """Write the spectra and the places of gates as the other functions read them."""
-    call("spectrum_tiles", _problem(kernel), plain(kernel.spectrum), kernel.runs.contiguous(), tiles, runs)
+    given = (plain(kernel.spectrum), kernel.runs.contiguous(), buffers.tiles, buffers.runs)
+    call("spectrum_tiles", _problem(kernel), *given)
 
 
-def weights(
-    kernel: FourierKernel,
-    samples: slice,
-    tiled: tuple[Tensor, Tensor],
-    half: Tensor,
-    matrix: Tensor | None,
-    out: Tensor,
-) -> None:
-    """Write some samples' kernels.
+def forward(x: Tensor, kernel: FourierKernel, spec: ConvSpec, buffers: Buffers) -> Tensor:
+    """Convolve `x: (B, I, H, W)` with the kernel value, B at least 1.
+
+    Returns:
+        `(B, O, H_out, W_out)`, channels-last, without the bias.
+
+    Raises:
+        AlgorithmError: the kernels are off.
+    """
+    y = empty_map(x, spec.out_channels, spec.output_size(x.shape[2:]))
+    maps, parts = ctypes.byref(problem_of(x, spec)), _parts(kernel)
+    call("spectrum_forward", _problem(kernel), maps, *buffers[:2], _addresses(parts), buffers.half, channels_last(x), y)
+    return y
+
+
+def backward(
+    gradient: Tensor, x: Tensor, kernel: FourierKernel, spec: ConvSpec, buffers: Buffers, tile_gradient: Tensor
+) -> list[Tensor | None]:
+    """The gradients of x, channels-last, and of gates, left, right, vectors and context.
 
     Args:
+        gradient: `(B, O, H_out, W_out)`.
+        x: as in `forward`.
         kernel: the kernel value.
-        samples: which.
-        tiled: what `tile` wrote.
-        half: is overwritten.
-        matrix: what they are before their factors, for `add_gradient`.
-        out: `(b, O, I/g, k1, k2)`.
+        spec: the geometry.
+        buffers: as in `forward`.
+        tile_gradient: as large as `buffers.tiles`; added to it is what `untile` makes the spectrum's gradient of.
+
+    Raises:
+        AlgorithmError: the kernels are off.
     """
-    parts = _parts(kernel, samples)
-    given = (ctypes.c_int64(len(out)), *tiled, _addresses(parts))
-    call("spectrum_weights", _problem(kernel), *given, half, matrix, out)
-
-
-def add_gradient(
-    kernel: FourierKernel,
-    samples: slice,
-    tiled: tuple[Tensor, Tensor],
-    half: Tensor,
-    matrix: Tensor,
-    gradient: Tensor,
-    totals: tuple[Tensor, Sequence[Tensor | None]],
-) -> None:
-    """Add what the gradient of some samples' kernels gives their parts.
-
-    Args:
-        kernel: the kernel value.
-        samples: which.
-        tiled: what `tile` wrote.
-        half: is overwritten.
-        matrix: what `weights` wrote.
-        gradient: `(b, O, I/g, k1, k2)`.
-        totals: the tiles' gradient, for `untile`, and those of gates, left, right, vectors and context, all samples'.
-    """
-    parts = _parts(kernel, samples)
-    tiles, (gates, left, right, vectors, context) = totals
-    of_samples = (t if t is None else t[samples] for t in (gates, left, right))
-    found = (*of_samples, vectors, context if context is None else context[samples])
-    given = (ctypes.c_int64(len(gradient)), *tiled, _addresses(parts), matrix, gradient.contiguous())
-    call("spectrum_gradient", _problem(kernel), *given, half, tiles, _addresses(found))
+    parts, x_gradient = _parts(kernel), empty_map(x, spec.in_channels, x.shape[2:])
+    found = [None if part is None else torch.zeros(part.shape) for part in parts]
+    maps = (channels_last(x), channels_last(gradient), x_gradient)
+    given = (ctypes.byref(problem_of(x, spec)), *buffers[:2], _addresses(parts), buffers.half)
+    call("spectrum_backward", _problem(kernel), *given, *maps, tile_gradient, _addresses(found))
+    return [x_gradient, *found]
 
 
 def untile(kernel: FourierKernel, tiles: Tensor) -> Tensor:
@@ -134,11 +129,9 @@ def untile(kernel: FourierKernel, tiles: Tensor) -> Tensor:
     return found
 
 
-def _parts(kernel: FourierKernel, samples: slice) -> tuple[Tensor | None, ...]:
+def _parts(kernel: FourierKernel) -> list[Tensor | None]:
     """Gates, left, right, vectors and context as the kernels read them."""
-    by_sample = (kernel.gates, kernel.left, kernel.right, kernel.context)
-    gates, left, right, context = (plain(t if t is None else t[samples]) for t in by_sample)
-    return gates, left, right, plain(kernel.vectors), context
+    return [plain(part) for part in (kernel.gates, kernel.left, kernel.right, kernel.vectors, kernel.context)]
 
 
 def _addresses(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from math import log2
+from types import ModuleType
 
 from torch import Tensor
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.kernels import FourierKernel
-from dynaconv.native import dense as native
 from dynaconv.ops import dense_conv
 from dynaconv.ops.dense_conv import grouped, patches, per_sample
-from dynaconv.ops.dense_conv.algorithms import DenseAlgorithm
+from dynaconv.ops.fourier_conv import compiled
 from dynaconv.ops.fourier_conv.sample_blocks import SampleBlocks
 from dynaconv.spec import ConvSpec
 
@@ -29,12 +29,12 @@ def _with_making(convolution: Cost, problem: Problem, times: int) -> Cost:
     )
 
 
-def _algorithm(name: str, dense: DenseAlgorithm) -> Algorithm:
-    blocks, convolution = SampleBlocks(dense), dense_conv.REGISTRY.algorithms[name]
+def _algorithm(name: str, passes: ModuleType | SampleBlocks) -> Algorithm:
+    convolution = dense_conv.REGISTRY.algorithms[name]
     return Algorithm(
         name,
-        blocks.forward,
-        blocks.backward,
+        passes.forward,
+        passes.backward,
         lambda problem: _with_making(convolution.forward_cost(problem), problem, 1),
         lambda problem: _with_making(convolution.backward_cost(problem), problem, 3),
         convolution.why_not,
@@ -48,10 +48,10 @@ def _reference(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> Tensor:
 
 
 REGISTRY = Registry(
-    _algorithm("native", native),
-    _algorithm("per_sample", per_sample),
-    _algorithm("patches", patches),
-    _algorithm("grouped", grouped),
+    _algorithm("native", compiled),
+    _algorithm("per_sample", SampleBlocks(per_sample)),
+    _algorithm("patches", SampleBlocks(patches)),
+    _algorithm("grouped", SampleBlocks(grouped)),
     # Autograd differentiates it.
     Algorithm(
         "reference",

@@ -1,67 +1,54 @@
-"""Kernels made from their spectrum by compiled kernels: as `generation` and `gradients`, in far fewer passes."""
+"""`fourier_conv` by compiled kernels, which make a kernel where they convolve with it; else a few samples at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
-from dynaconv.native import fourier
+from dynaconv.native import dense, fourier
+from dynaconv.ops.fourier_conv.sample_blocks import SampleBlocks
 from dynaconv.ops.scratch import scratch
+from dynaconv.spec import ConvSpec
 
-__all__ = ["CompiledGradients", "CompiledMaker"]
+__all__ = ["backward", "forward"]
 
-
-class CompiledMaker:
-    """Makes the kernels of some samples.
-
-    Args:
-        kernel: the kernel value.
-        samples: how many samples at most at a time.
-    """
-
-    def __init__(self, kernel: FourierKernel, samples: int) -> None:
-        self.kernel, self.sizes = kernel, fourier.sizes_of(kernel)
-        self.tiled = (
-            scratch("fourier tiles", (self.sizes.tiles,), kernel.spectrum),
-            scratch("fourier runs", (self.sizes.runs,), torch.empty(0, dtype=torch.int16)),
-        )
-        self.half = scratch("fourier half", (samples * self.sizes.half,), kernel.spectrum)
-        self._weights = scratch("fourier kernel", (samples, *kernel.size), kernel.spectrum)
-        fourier.tile(kernel, *self.tiled)
-
-    def weights(self, samples: slice, matrix: Tensor | None = None) -> Tensor:
-        """`(b, O, I/g, k1, k2)`, until the next call; in `matrix` what they are before their factors."""
-        found = self._weights[: samples.stop - samples.start]
-        fourier.weights(self.kernel, samples, self.tiled, self.half, matrix, found)
-        return found
+# Where only the convolution can be compiled, not the transforms.
+_IN_BLOCKS = SampleBlocks(dense)
 
 
-class CompiledGradients:
-    """Gradients of a kernel value's tensors, gathered block by block.
+def forward(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> Tensor:
+    """As `SampleBlocks.forward`."""
+    if _left_out(x, kernel, spec):
+        return _IN_BLOCKS.forward(x, kernel, spec)
+    return fourier.forward(x, kernel, spec, _buffers(kernel))
 
-    Args:
-        maker: makes the blocks.
-        samples: how many samples at most at a time.
-    """
 
-    def __init__(self, maker: CompiledMaker, samples: int) -> None:
-        self._maker, kernel = maker, maker.kernel
-        self._matrix = scratch("fourier matrix", (samples * maker.sizes.matrix,), kernel.spectrum)
-        self._tiles = scratch("fourier tile gradient", (maker.sizes.tiles,), kernel.spectrum).zero_()
-        parts = (kernel.gates, kernel.left, kernel.right, kernel.vectors, kernel.context)
-        self._totals = [None if part is None else torch.zeros(part.shape) for part in parts]
+def backward(
+    gradient: Tensor, x: Tensor, kernel: FourierKernel, spec: ConvSpec, wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """As `SampleBlocks.backward`."""
+    if _left_out(x, kernel, spec):
+        return _IN_BLOCKS.backward(gradient, x, kernel, spec, wanted)
+    buffers = _buffers(kernel)
+    tiles = scratch("fourier tile gradient", tuple(buffers.tiles.shape), buffers.tiles).zero_()
+    to_x, *parts = fourier.backward(gradient, x, kernel, spec, buffers, tiles)
+    # Runs, order and bias have none.
+    return [to_x, fourier.untile(kernel, tiles), None, None, *parts, None]
 
-    def weights(self, samples: slice) -> Tensor:
-        """The kernels that `add` will be given the gradient of, `(b, O, I/g, k1, k2)`."""
-        return self._maker.weights(samples, self._matrix)
 
-    def add(self, samples: slice, gradient: Tensor) -> None:
-        """Add what `gradient: (b, O, I/g, k1, k2)` of the latest kernels gives every tensor."""
-        maker, totals = self._maker, (self._tiles, self._totals)
-        fourier.add_gradient(maker.kernel, samples, maker.tiled, maker.half, self._matrix, gradient, totals)
+def _left_out(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> bool:
+    return not len(x) or x.dtype != torch.float32 or spec.groups > 1 or bool(fourier.why_not(kernel))
 
-    def together(self) -> list[Tensor | None]:
-        """The gradients of spectrum, runs, order, gates, left, right, vectors and context."""
-        gates, *factors = self._totals
-        return [fourier.untile(self._maker.kernel, self._tiles), None, None, gates, *factors]
+
+def _buffers(kernel: FourierKernel) -> fourier.Buffers:
+    sizes, integers = fourier.sizes_of(kernel), torch.empty(0, dtype=torch.int16)
+    found = fourier.Buffers(
+        scratch("fourier tiles", (sizes.tiles,), kernel.spectrum),
+        scratch("fourier runs", (sizes.runs,), integers),
+        scratch("fourier half", (sizes.half,), kernel.spectrum),
+    )
+    fourier.tile(kernel, found)
+    return found

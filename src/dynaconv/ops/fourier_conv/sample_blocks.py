@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.kernels import FourierKernel
-from dynaconv.native import fourier
 from dynaconv.ops.dense_conv.algorithms import DenseAlgorithm
-from dynaconv.ops.fourier_conv.compiled import CompiledGradients, CompiledMaker
 from dynaconv.ops.fourier_conv.generation import KernelMaker
 from dynaconv.ops.fourier_conv.gradients import KernelGradients
 from dynaconv.ops.patches import new_output
@@ -35,7 +33,7 @@ class SampleBlocks:
     def forward(self, x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> Tensor:
         """`x: (B, I, H, W)`, padded already where the padding is not zeros → `(B, O, *S_out)`, without the bias."""
         y, _ = new_output(x, spec)
-        maker = _maker(x, kernel, spec)
+        maker = KernelMaker(kernel, _samples(x, spec), x.dtype)
         for samples in _blocks(x, spec):
             y[samples] = self._dense.forward(x[samples], maker.weights(samples), spec)
         return y
@@ -45,7 +43,7 @@ class SampleBlocks:
     ) -> list[Tensor | None]:
         """The gradients of all tensors; kernels are made again."""
         to_x = torch.empty_like(x)
-        found = _gradients(_maker(x, kernel, spec), _samples(x, spec))
+        found = KernelGradients(KernelMaker(kernel, _samples(x, spec), x.dtype), _samples(x, spec))
         for samples in _blocks(x, spec):
             upstream, maps, weight = gradient[samples], x[samples], found.weights(samples)
             if wanted[0]:
@@ -53,16 +51,6 @@ class SampleBlocks:
             if any(wanted[1:]):
                 found.add(samples, self._dense.weight_gradient(upstream, maps, spec))
         return [to_x, *found.together(), None]
-
-
-def _maker(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> KernelMaker | CompiledMaker:
-    if x.dtype != torch.float32 or fourier.why_not(kernel):
-        return KernelMaker(kernel, _samples(x, spec), x.dtype)
-    return CompiledMaker(kernel, _samples(x, spec))
-
-
-def _gradients(maker: KernelMaker | CompiledMaker, samples: int) -> KernelGradients | CompiledGradients:
-    return CompiledGradients(maker, samples) if isinstance(maker, CompiledMaker) else KernelGradients(maker, samples)
 
 
 def _samples(x: Tensor, spec: ConvSpec) -> int:
