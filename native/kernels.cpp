@@ -1,4 +1,5 @@
 // The kernels of one instruction set; compiled once for each, with that set's compiler flags.
+#include "bands.h"
 #include "cells.h"
 #include "convolve.h"
 #include "dense.h"
@@ -33,7 +34,9 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          row_item,
                          sample_item,
                          row_gradient_item,
-                         wave_gradient_item};
+                         wave_gradient_item,
+                         band_forward_item,
+                         band_backward_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

@@ -1,5 +1,6 @@
 // What one pass works on, in plain data: filled by interface.cpp and tapwise.cpp, run by the kernels of each instruction set.
 #pragma once
+#include "bands_pass.h"
 #include "field_pass.h"
 #include "parallel.h"
 #include "problem.h"
@@ -153,6 +154,8 @@ struct Kernels {
     Body spectrum_samples;         // index below samples: both of these
     Body spectrum_row_gradient;    // index below samples x bands
     Body spectrum_wave_gradient;   // index below wave tiles
+    Body band_forward;             // context: const BandPass*, index below items()
+    Body band_backward;            // index below items()
 };
 
 }  // namespace dynaconv

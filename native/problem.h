@@ -20,7 +20,7 @@ struct Problem {
     long taps() const { return kernel[0] * kernel[1] * kernel[2]; }
 };
 
-constexpr int kInterfaceVersion = 5;
+constexpr int kInterfaceVersion = 6;
 
 // Columns of a packed bank come in blocks of this many; the last block is padded to a multiple of kColumnUnit.
 constexpr long kColumnBlock = 64;

@@ -45,12 +45,29 @@ const dynaconv::SpectrumProblem kSpectra[] = {
     {1, 1, 11, 6, 1, 3, 1, 0, 1}, {2, 4, 5, 26, 3, 3, 0, 0, 1}, {1, 9, 36, 14, 1, 1, 1, 1, 1},
 };
 
+// samples channels groups | map | edges | channels last, threads
+const dynaconv::BandProblem kBands[] = {
+    {2, 37, 1, 9, 7, 3, {2, 3, 5}, 0, 1},    {1, 20, 2, 16, 14, 3, {2, 4, 8}, 0, 1}, {3, 16, 1, 4, 4, 3, {2, 4, 8}, 0, 1},
+    {1, 150, 1, 5, 13, 2, {2, 3}, 0, 1},     {2, 36, 3, 7, 6, 1, {2}, 1, 1},         {2, 3, 3, 1, 2, 1, {2}, 0, 1},
+};
+
 bool run_spectra(const char* isa) {
     bool good = true;
     for (const dynaconv::SpectrumProblem& p : kSpectra) {
         if (selfcheck::check_spectrum(p)) continue;
         good = false;
         std::printf("%s, spectrum is wrong at %ldx%ld channels\n", isa, long(p.inputs), long(p.outputs));
+    }
+    return good;
+}
+
+bool run_bands(const char* isa) {
+    bool good = true;
+    for (const dynaconv::BandProblem& p : kBands) {
+        if (selfcheck::check_bands(p)) continue;
+        good = false;
+        std::printf("%s, bands are wrong at %ld channels, %ldx%ld\n", isa, long(p.channels), long(p.height),
+                    long(p.width));
     }
     return good;
 }
@@ -81,6 +98,7 @@ int main() {
         all = run(isa, "cells", selfcheck::check_cells, kCellProblems, false) && all;
         all = run(isa, "field", selfcheck::check_field, kProblems, false) && all;
         all = run_spectra(isa) && all;
+        all = run_bands(isa) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;
     }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "../bands_pass.h"
 #include "../problem.h"
 #include "../spectrum.h"
 #include "../storage.h"
@@ -104,6 +105,7 @@ bool check_tapwise(dynaconv::Problem problem);
 bool check_cells(CellProblem problem);
 bool check_spectrum(const dynaconv::SpectrumProblem& problem);
 bool check_field(dynaconv::Problem problem);
+bool check_bands(const dynaconv::BandProblem& problem);
 
 // The same for one operation: `run` gives its results, none where a canary of its own died; `add_output` adds what one
 // output channel of one sample at one pixel contributes to each of them.

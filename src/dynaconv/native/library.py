@@ -17,7 +17,7 @@ from dynaconv.errors import AlgorithmError, ArgumentError
 __all__ = ["Problem", "Status", "available", "force_instruction_set", "library", "load", "status", "why_off"]
 
 PATH = Path(__file__).with_name("_fused.so")
-INTERFACE_VERSION = 5
+INTERFACE_VERSION = 6
 SWITCH = "DYNACONV_NATIVE"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable", "neon")
 
