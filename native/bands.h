@@ -2,7 +2,7 @@
 // from its first product with waves to the last.
 #pragma once
 #include "bands_pass.h"
-#include "fourier.h"
+#include "channels.h"
 
 namespace dynaconv {
 namespace DYNACONV_ISA {
@@ -54,7 +54,8 @@ static inline void multiply_waves(const WaveProduct& p, const Take& take) {
 // One item: some channels of a group of one sample.
 struct BandItem {
     const BandPass& p;
-    long place, group, first, next;  // of group and sample; channels of the group
+    Channels layout;
+    long place, first, next;  // of group and sample; channels of the group
     const float* weights;            // [map][pixel]
     const float* steps;              // [edge][pixel]: from the weight of each band to that of the next
     float *image, *flow, *half, *waves, *rows, *products;
@@ -62,6 +63,7 @@ struct BandItem {
     BandItem(const BandPass& pass, long index) : p(pass) {
         const BandProblem& b = p.problem;
         const long part = index % p.parts, blocks = ceil_div(b.group_channels(), kLanes), pixels = b.pixels();
+        layout = {b.channels, pixels, b.channels_last != 0};
         place = index / p.parts;
         first = blocks * part / p.parts * kLanes;
         next = least(blocks * (part + 1) / p.parts * kLanes, b.group_channels());
@@ -77,42 +79,16 @@ struct BandItem {
         products = rows + kColumnsTogether * p.across.count * kLanes;
     }
 
-    // Where a channel's numbers start in images like x.
     long start(long channel) const {
         const BandProblem& b = p.problem;
-        const long at = place * b.group_channels() + channel;
-        return b.channels_last ? at / b.channels * b.pixels() * b.channels + at % b.channels : at * b.pixels();
+        return layout.start(place / b.groups, place % b.groups * b.group_channels() + channel);
     }
-    long channels(long channel) const { return least(kLanes, next - channel); }
+    long count(long channel) const { return least(kLanes, next - channel); }
+    void read(const float* images, long channel, float* to) const {
+        read_channels(layout, images + start(channel), count(channel), to);
+    }
+    void write(long channel) const { write_channels(layout, image, count(channel), p.result + start(channel)); }
 };
-
-// A block of channels into [pixel][lane]; zeros for channels that do not exist.
-static void read_channels(const BandItem& item, const float* images, long channel, float* to) {
-    const BandProblem& b = item.p.problem;
-    const long channels = item.channels(channel), pixels = b.pixels();
-    const float* from = images + item.start(channel);
-    if (b.channels_last) {
-        for (long n = 0; n < pixels; ++n, from += b.channels)
-            for (long i = 0; i < kLanes; ++i) to[n * kLanes + i] = i < channels ? from[i] : 0;
-        return;
-    }
-    const float* rows[kLanes];
-    for (long i = 0; i < kLanes; ++i) rows[i] = from + least(i, channels - 1) * pixels;
-    rows_to_lanes(rows, pixels, to);
-    for (long i = channels; i < kLanes; ++i)
-        for (long n = 0; n < pixels; ++n) to[n * kLanes + i] = 0;
-}
-
-// The other way round, into the result.
-static void write_channels(const BandItem& item, long channel) {
-    const BandProblem& b = item.p.problem;
-    const long channels = item.channels(channel), pixels = b.pixels();
-    const long channel_step = b.channels_last ? 1 : pixels, pixel_step = b.channels_last ? b.channels : 1;
-    float* to = item.p.result + item.start(channel);
-    if (!b.channels_last && channels == kLanes) return lanes_to_rows(item.image, pixels, to);
-    for (long n = 0; n < pixels; ++n)
-        for (long i = 0; i < channels; ++i) to[i * channel_step + n * pixel_step] = item.image[n * kLanes + i];
-}
 
 // Adds the coefficients of an image's waves below an edge to `waves`.
 static void add_waves(const BandItem& item, const float* image, long edge) {
@@ -146,7 +122,7 @@ static void band_forward_item(void* context, long index) {
     const BandProblem& b = item.p.problem;
     const long pixels = b.pixels();
     for (long channel = item.first; channel < item.next; channel += kLanes) {
-        read_channels(item, item.p.x, channel, item.image);
+        item.read(item.p.x, channel, item.image);
         clear_waves(item);
         add_waves(item, item.image, 0);
         for (long i = 0; i < pixels; ++i)
@@ -159,22 +135,8 @@ static void band_forward_item(void* context, long index) {
                     store(to, load(to) + v * steps[pixel]);
                 });
             }
-        write_channels(item, channel);
+        item.write(channel);
     }
-}
-
-// Adds the sum of every vector's lanes to `to`.
-static void add_lanes(const float* lanes, long count, float* to) {
-    long n = 0;
-    if constexpr (kTransposes)
-        for (; n + kLanes <= count; n += kLanes) {
-            Vector square[kLanes], total{};
-            for (int i = 0; i < kLanes; ++i) square[i] = load(lanes + (n + i) * kLanes);
-            transpose(square);
-            for (int i = 0; i < kLanes; ++i) total += square[i];
-            store(to + n, load(to + n) + total);
-        }
-    for (; n < count; ++n) to[n] += sum(load(lanes + n * kLanes));
 }
 
 // Adds the channels' sums of flow times x and times its low parts.
@@ -202,8 +164,8 @@ static void band_backward_item(void* context, long index) {
     float* amounts = item.p.amounts + index * item.p.maps() * pixels;
     clear(amounts, item.p.maps() * pixels);
     for (long channel = item.first; channel < item.next; channel += kLanes) {
-        read_channels(item, item.p.x, channel, item.image);
-        read_channels(item, item.p.gradient, channel, item.flow);
+        item.read(item.p.x, channel, item.image);
+        item.read(item.p.gradient, channel, item.flow);
         clear_waves(item);
         add_waves(item, item.image, 0);
         add_amounts(item, amounts);
@@ -218,7 +180,7 @@ static void band_backward_item(void* context, long index) {
             make_rows(item, 0, row, least(kColumnsTogether, b.height - row), [&](long pixel, Vector v) {
                 store(item.image + pixel * kLanes, load(item.flow + pixel * kLanes) * item.weights[pixel] + v);
             });
-        write_channels(item, channel);
+        item.write(channel);
     }
 }
 

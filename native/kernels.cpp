@@ -7,6 +7,7 @@
 #include "fourier_gradient.h"
 #include "gradient.h"
 #include "pack.h"
+#include "scores.h"
 #include "tapwise.h"
 
 #define DYNACONV_TEXT(x) #x
@@ -36,7 +37,9 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          row_gradient_item,
                          wave_gradient_item,
                          band_forward_item,
-                         band_backward_item};
+                         band_backward_item,
+                         score_item,
+                         score_gradient_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

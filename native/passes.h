@@ -4,6 +4,7 @@
 #include "field_pass.h"
 #include "parallel.h"
 #include "problem.h"
+#include "scores_pass.h"
 #include "storage.h"
 #include "tables.h"
 
@@ -156,6 +157,8 @@ struct Kernels {
     Body spectrum_wave_gradient;   // index below wave tiles
     Body band_forward;             // context: const BandPass*, index below items()
     Body band_backward;            // index below items()
+    Body scores;                   // context: const ScorePass*, index below items()
+    Body score_gradient;           // index below items()
 };
 
 }  // namespace dynaconv

@@ -67,20 +67,11 @@ void add_pixel(const BandProblem& p, const Tensors& t, long b, long c, long pixe
 }  // namespace
 
 bool check_bands(const BandProblem& p) {
-    Tensors t(p);
-    const std::vector<Numbers> found = run(p, t, 1);
-    std::vector<Expected> expected;
-    for (const Numbers& result : found) expected.emplace_back(result.size(), 0.0);
-    for (long b = 0; b < p.samples; ++b)
-        for (long c = 0; c < p.channels; ++c)
-            for (long pixel = 0; pixel < p.pixels(); ++pixel) add_pixel(p, t, b, c, pixel, expected);
-    bool good = true;
-    for (size_t n = 0; n < found.size(); ++n) good = agree(expected[n], found[n], false) && good;
-    for (long threads : {2, 4}) {
-        const std::vector<Numbers> again = run(p, t, threads);
-        for (size_t n = 0; n < found.size(); ++n) good = good && identical(found[n], again[n]);
-    }
-    return good;
+    return check_all<Tensors>(p, run, [&](const Tensors& t, std::vector<Expected>& expected) {
+        for (long b = 0; b < p.samples; ++b)
+            for (long c = 0; c < p.channels; ++c)
+                for (long pixel = 0; pixel < p.pixels(); ++pixel) add_pixel(p, t, b, c, pixel, expected);
+    });
 }
 
 }  // namespace selfcheck

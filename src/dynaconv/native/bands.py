@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.native.calls import call, plain
+from dynaconv.native.calls import call, images, layout_of, plain
 from dynaconv.native.library import why_off
 
 __all__ = ["backward", "forward", "why_not"]
@@ -47,9 +47,9 @@ def forward(x: Tensor, weights: Tensor, edges: Sequence[int]) -> Tensor:
     Raises:
         AlgorithmError: the kernels are off.
     """
-    layout = _layout(x)
+    layout = layout_of(x)
     y = torch.empty(x.shape, memory_format=layout)
-    call("bands_forward", _problem(x, weights, edges), _laid_out(x, layout), plain(weights), y)
+    call("bands_forward", _problem(x, weights, edges), images(x, layout), plain(weights), y)
     return y
 
 
@@ -59,20 +59,11 @@ def backward(gradient: Tensor, x: Tensor, weights: Tensor, edges: Sequence[int])
     Raises:
         AlgorithmError: the kernels are off.
     """
-    layout = _layout(x)
+    layout = layout_of(x)
     to_x, to_weights = torch.empty(x.shape, memory_format=layout), torch.empty(weights.shape)
-    given = (_laid_out(gradient, layout), _laid_out(x, layout), plain(weights))
+    given = (images(gradient, layout), images(x, layout), plain(weights))
     call("bands_backward", _problem(x, weights, edges), *given, to_x, to_weights)
     return to_x, to_weights
-
-
-def _layout(x: Tensor) -> torch.memory_format:
-    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
-
-
-def _laid_out(images: Tensor, layout: torch.memory_format) -> Tensor:
-    return images.detach().contiguous(memory_format=layout)
 
 
 def _problem(x: Tensor, weights: Tensor, edges: Sequence[int]) -> _Problem:
@@ -85,6 +76,6 @@ def _problem(x: Tensor, weights: Tensor, edges: Sequence[int]) -> _Problem:
         width=width,
         edges=len(edges),
         edge=(ctypes.c_int64 * _MOST_EDGES)(*edges),
-        channels_last=_layout(x) == torch.channels_last,
+        channels_last=layout_of(x) == torch.channels_last,
         threads=torch.get_num_threads(),
     )
