@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dynaconv.errors import ShapeError
 from dynaconv.layers.score_conv import ScoreConv2d
 from dynaconv.ops import score_conv as module
 from dynaconv.ops.score_conv import score_conv
@@ -37,6 +38,12 @@ def test_second_derivatives() -> None:
 
     expected = found(F.conv2d(x, weight, bias, padding=1))
     torch.testing.assert_close(found(score_conv(x, weight, bias)), expected, atol=1e-2, rtol=1e-4)
+
+
+def test_an_input_that_does_not_fit_is_refused() -> None:
+    x, weight, bias = draw(2, 3)
+    with pytest.raises(ShapeError, match="x"):
+        score_conv(x[:, 1:], weight, bias)
 
 
 def test_compilers_and_autocast_see_an_ordinary_convolution(monkeypatch: pytest.MonkeyPatch) -> None:

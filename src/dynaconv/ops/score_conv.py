@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dynaconv.native import scores as native
+from dynaconv.ops.checks import check_input
 from dynaconv.ops.maps import with_bias
 from dynaconv.ops.recompute import Tensors, present, recomputed
 from dynaconv.ops.static_conv import static_conv
@@ -30,9 +31,13 @@ def score_conv(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int = 1) 
 
     Returns:
         `(B, O, H, W)`.
+
+    Raises:
+        ArgumentError: `x` does not fit; ShapeError for its rank and channels.
     """
     outputs, inputs, size = weight.shape[:3]
     spec = ConvSpec.parse(inputs * groups, outputs, size, dims=2, padding=size // 2, groups=groups)
+    check_input(x, spec)
     if _can_run(x, weight, groups):
         return with_bias(_score_conv(x, weight, spec, "auto"), bias)
     return static_conv(x, weight, bias, spec)
