@@ -24,8 +24,11 @@ AVX512 = (*AVX2, "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq")
 # kernels.cpp once per instruction set that select.cpp may choose on this kind of processor.
 X86 = {"avx512": AVX512, "avx2": AVX2, "portable": ()}
 OTHER: dict[str, tuple[str, ...]] = {"baseline": ()}
-COMMON = ("blocking", "field", "fourier", "interface", "parallel", "plan", "select", "tapwise", "transforms")
-SELFCHECK = ("main", "mixture", "dense", "tapwise", "cells", "field", "spectrum")
+COMMON = (
+    *("bands", "blocking", "field", "fourier", "interface", "parallel"),
+    *("plan", "scores", "select", "tapwise", "transforms"),
+)
+SELFCHECK = ("main", "bands", "mixture", "dense", "tapwise", "cells", "field", "scores", "spectrum")
 
 
 class BuildError(RuntimeError):

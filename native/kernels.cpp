@@ -1,4 +1,5 @@
 // The kernels of one instruction set; compiled once for each, with that set's compiler flags.
+#include "bands.h"
 #include "cells.h"
 #include "convolve.h"
 #include "dense.h"
@@ -6,6 +7,7 @@
 #include "fourier_gradient.h"
 #include "gradient.h"
 #include "pack.h"
+#include "scores.h"
 #include "tapwise.h"
 
 #define DYNACONV_TEXT(x) #x
@@ -32,7 +34,11 @@ const Kernels kernels = {DYNACONV_NAME(DYNACONV_ISA),
                          wave_item,
                          spectrum_convolve_item,
                          spectrum_back_item,
-                         wave_gradient_item};
+                         wave_gradient_item,
+                         band_forward_item,
+                         band_backward_item,
+                         score_item,
+                         score_gradient_item};
 
 }  // namespace DYNACONV_ISA
 }  // namespace dynaconv

@@ -1,8 +1,10 @@
 // What one pass works on, in plain data: filled by interface.cpp and tapwise.cpp, run by the kernels of each instruction set.
 #pragma once
+#include "bands_pass.h"
 #include "field_pass.h"
 #include "parallel.h"
 #include "problem.h"
+#include "scores_pass.h"
 #include "storage.h"
 #include "tables.h"
 
@@ -152,6 +154,10 @@ struct Kernels {
     Body spectrum_convolve;        // index below samples x column blocks
     Body spectrum_back;            // index below samples x bands
     Body spectrum_wave_gradient;   // index below wave tiles
+    Body band_forward;             // context: const BandPass*, index below items()
+    Body band_backward;            // index below items()
+    Body scores;                   // context: const ScorePass*, index below items()
+    Body score_gradient;           // index below items()
 };
 
 }  // namespace dynaconv

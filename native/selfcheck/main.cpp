@@ -46,12 +46,26 @@ const dynaconv::SpectrumProblem kSpectra[] = {
     {1, 9, 70, 66, 1, 1, 1, 2, 1},
 };
 
-bool run_spectra(const char* isa) {
+// samples channels groups | map | edges | channels last, threads
+const dynaconv::BandProblem kBands[] = {
+    {2, 37, 1, 9, 7, 3, {2, 3, 5}, 0, 1},    {1, 20, 2, 16, 14, 3, {2, 4, 8}, 0, 1}, {3, 16, 1, 4, 4, 3, {2, 4, 8}, 0, 1},
+    {1, 150, 1, 5, 13, 2, {2, 3}, 0, 1},     {2, 36, 3, 7, 6, 1, {2}, 1, 1},         {2, 3, 3, 1, 2, 1, {2}, 0, 1},
+};
+
+// samples channels outputs | map | kernel, channels last, threads
+const dynaconv::ScoreProblem kScores[] = {
+    {3, 37, 3, 9, 7, 3, 0, 1},  {20, 19, 4, 3, 5, 3, 1, 1}, {1, 70, 2, 4, 4, 1, 0, 1},
+    {2, 6, 1, 12, 20, 5, 0, 1}, {1, 16, 7, 1, 2, 7, 0, 1},
+};
+
+// One of the operations that know no groups of outputs.
+template <class P, size_t N>
+bool run_maps(const char* isa, const char* operation, bool (*check)(const P&), const P (&problems)[N]) {
     bool good = true;
-    for (const dynaconv::SpectrumProblem& p : kSpectra) {
-        if (selfcheck::check_spectrum(p)) continue;
+    for (const P& p : problems) {
+        if (check(p)) continue;
         good = false;
-        std::printf("%s, spectrum is wrong at %ldx%ld channels\n", isa, long(p.inputs), long(p.outputs));
+        std::printf("%s, %s: problem %ld is wrong\n", isa, operation, long(&p - problems));
     }
     return good;
 }
@@ -81,7 +95,9 @@ int main() {
         all = run(isa, "tapwise", selfcheck::check_tapwise, kProblems, false) && all;
         all = run(isa, "cells", selfcheck::check_cells, kCellProblems, false) && all;
         all = run(isa, "field", selfcheck::check_field, kProblems, false) && all;
-        all = run_spectra(isa) && all;
+        all = run_maps(isa, "spectrum", selfcheck::check_spectrum, kSpectra) && all;
+        all = run_maps(isa, "bands", selfcheck::check_bands, kBands) && all;
+        all = run_maps(isa, "scores", selfcheck::check_scores, kScores) && all;
         std::printf("%s: %s\n", isa, all ? "equal" : "WRONG");
         good = good && all;
     }

@@ -3,9 +3,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
+#include "../bands_pass.h"
 #include "../problem.h"
+#include "../scores_pass.h"
 #include "../spectrum.h"
 #include "../storage.h"
 
@@ -97,6 +100,13 @@ struct CellProblem : dynaconv::Problem {
     int64_t cell_out, cell_in;
 };
 
+// Whether a problem's maps are bfloat16; only convolutions' may be.
+template <class P>
+bool half(const P& p) {
+    if constexpr (std::is_base_of_v<dynaconv::Problem, P>) return p.half != 0;
+    return false;
+}
+
 // Whether the C interface gives what the definition says, with 1, 2 and 4 threads the same.
 bool check_mixture(dynaconv::Problem problem);
 bool check_dense(dynaconv::Problem problem);
@@ -104,25 +114,34 @@ bool check_tapwise(dynaconv::Problem problem);
 bool check_cells(CellProblem problem);
 bool check_spectrum(const dynaconv::SpectrumProblem& problem);
 bool check_field(dynaconv::Problem problem);
+bool check_bands(const dynaconv::BandProblem& problem);
+bool check_scores(const dynaconv::ScoreProblem& problem);
 
-// The same for one operation: `run` gives its results, none where a canary of its own died; `add_output` adds what one
-// output channel of one sample at one pixel contributes to each of them.
-template <class Tensors, class P, class Run, class AddOutput>
-bool check(const P& p, Run run, AddOutput add_output) {
+// The same for one operation: `run` gives its results, none where a canary of its own died; `add` adds what they should be.
+template <class Tensors, class P, class Run, class Add>
+bool check_all(const P& p, Run run, Add add) {
     Tensors t(p);
     const std::vector<Numbers> found = run(p, t, 1);
     std::vector<Expected> expected;
     for (const Numbers& result : found) expected.emplace_back(result.size(), 0.0);
-    for (long b = 0; b < p.samples && !found.empty(); ++b)
-        for (long q = 0; q < p.out_pixels(); ++q)
-            for (long o = 0; o < p.out_channels; ++o) add_output(p, t, b, q, o, expected);
     bool good = !found.empty();
-    for (size_t n = 0; n < found.size(); ++n) good = agree(expected[n], found[n], p.half) && good;
+    if (good) add(t, expected);
+    for (size_t n = 0; n < found.size(); ++n) good = agree(expected[n], found[n], half(p)) && good;
     for (long threads : {2, 4}) {
         const std::vector<Numbers> again = run(p, t, threads);
         for (size_t n = 0; n < found.size(); ++n) good = good && !again.empty() && identical(found[n], again[n]);
     }
     return good;
+}
+
+// Likewise: `add_output` adds what one output channel of one sample at one pixel contributes to each result.
+template <class Tensors, class P, class Run, class AddOutput>
+bool check(const P& p, Run run, AddOutput add_output) {
+    return check_all<Tensors>(p, run, [&](const Tensors& t, std::vector<Expected>& expected) {
+        for (long b = 0; b < p.samples; ++b)
+            for (long q = 0; q < p.out_pixels(); ++q)
+                for (long o = 0; o < p.out_channels; ++o) add_output(p, t, b, q, o, expected);
+    });
 }
 
 }  // namespace selfcheck

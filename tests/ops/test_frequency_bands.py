@@ -38,6 +38,19 @@ def test_value_and_gradients_are_those_of_the_formula(
     torch.testing.assert_close(found, exact)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_float32_gives_what_float64_gives(layout: torch.memory_format) -> None:
+    x, gates = draw(3, 2, 3, (11, 8))
+    leaves = [x.detach().float().contiguous(memory_format=layout), gates.detach().float()]
+    y = modulate_bands(*(leaf.requires_grad_() for leaf in leaves), EDGES)
+    assert y.is_contiguous(memory_format=layout)
+    expected, upstream = modulate_bands(x, gates, EDGES), torch.randn_like(x)
+    found = (y, *torch.autograd.grad(y, leaves, upstream.float()))
+    exact = (expected, *torch.autograd.grad(expected, (x, gates), upstream))
+    for one, other in zip(found, exact, strict=True):
+        torch.testing.assert_close(one.double(), other, atol=1e-5, rtol=1e-5)
+
+
 def test_gradients_by_differences_and_second_derivatives() -> None:
     x, gates = draw(2, 2, 3, (5, 4))
     assert torch.autograd.gradcheck(lambda a, b: modulate_bands(a, b, EDGES), (x, gates))

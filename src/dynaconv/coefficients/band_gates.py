@@ -21,6 +21,7 @@ class BandGates(nn.Module):
         activation: `"sigmoid"`, `"tanh"`, or `"softmax"` over the groups.
         device: where the parameters live.
         dtype: their type.
+        conv: makes the convolution, from the arguments of `nn.Conv2d`.
 
     Source: frequency band modulation, Chen et al., Frequency Dynamic Convolution, CVPR 2025, 2503.18783.
     """
@@ -35,13 +36,12 @@ class BandGates(nn.Module):
         activation: GateActivation = "sigmoid",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
         self.groups, self.activation = groups, activation
         maps, padding = groups * bands, kernel_size // 2
-        self.conv = nn.Conv2d(
-            in_channels, maps, kernel_size, padding=padding, groups=groups, device=device, dtype=dtype
-        )
+        self.conv = conv(in_channels, maps, kernel_size, padding=padding, groups=groups, device=device, dtype=dtype)
         assert self.conv.bias is not None
         nn.init.normal_(self.conv.weight, std=1e-6)
         nn.init.zeros_(self.conv.bias)

@@ -15,6 +15,7 @@ from dynaconv.counts import check_count, hidden_channels
 from dynaconv.errors import ArgumentError
 from dynaconv.kernels import FourierKernel, FourierKernels, Kernel
 from dynaconv.layers.base import DynamicConv
+from dynaconv.layers.score_conv import ScoreConv2d
 from dynaconv.ops.checks import check_input
 from dynaconv.ops.frequency_bands import modulate_bands
 from dynaconv.spec import ConvSpec, Ints, Padding, PaddingMode
@@ -199,8 +200,16 @@ def _band_gates(
         raise ArgumentError("band_kernel", kernel_size, "an odd integer")
     if not bands:
         return None
-    options = {"groups": groups, "kernel_size": kernel_size}
-    return BandGates(in_channels, bands, **options, activation=activation, device=device, dtype=dtype)
+    return BandGates(
+        in_channels,
+        bands,
+        groups=groups,
+        kernel_size=kernel_size,
+        activation=activation,
+        device=device,
+        dtype=dtype,
+        conv=ScoreConv2d,
+    )
 
 
 def _gate_counts(spec: ConvSpec) -> dict[str, int]:

@@ -11,7 +11,16 @@ from torch import Tensor
 from dynaconv.native.library import Problem, library, why_off
 from dynaconv.spec import ConvSpec
 
-__all__ = ["call", "channels_last", "empty_map", "plain", "problem_of", "reasons_against"]
+__all__ = [
+    "call",
+    "channels_last",
+    "empty_map",
+    "images",
+    "layout_of",
+    "plain",
+    "problem_of",
+    "reasons_against",
+]
 
 
 def reasons_against(spec: ConvSpec, dtype: str, device: str, *dtypes: str) -> tuple[str, ...]:
@@ -45,6 +54,17 @@ def empty_map(like: Tensor, channels: int, size: Sequence[int]) -> Tensor:
 def plain(tensor: Tensor | None) -> Tensor | None:
     """Contiguous and float32."""
     return None if tensor is None else tensor.detach().float().contiguous()
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """How `x: (B, C, H, W)` lies in memory, of the two layouts that kernels for images read and write."""
+    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def images(x: Tensor, layout: torch.memory_format) -> Tensor:
+    """`(B, C, H, W)` in a layout: a copy unless `x` lies in memory like that already."""
+    return x.detach().contiguous(memory_format=layout)
 
 
 def problem_of(x: Tensor, spec: ConvSpec, *, experts: int = 1, tap_groups: int = 1) -> Problem:

@@ -1,4 +1,4 @@
-"""Weighting the bands as an operator: a few samples at a time, whose parts stay in the cache, and are made again."""
+"""Weighting the bands as an operator: a few images at a time, whose parts stay in the cache, and are made again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dynaconv.native import bands as native
 from dynaconv.ops.frequency_bands.parts import LowParts
 from dynaconv.ops.recompute import present
 from dynaconv.spec import ConvSpec
@@ -45,6 +46,8 @@ class BandModulation:
     def forward(self, tensors: Sequence[Tensor | None], spec: ConvSpec, algorithm: str) -> Tensor:
         """See `recompute.Operator`."""
         x, weights = present(tensors)
+        if not native.why_not(x, self.edges):
+            return native.forward(x, weights, self.edges)
         y, low = torch.empty_like(x), LowParts.of(self.edges, x)
         for samples in _blocks(x):
             image, weight = x[samples], weights[samples]
@@ -64,6 +67,19 @@ class BandModulation:
     ) -> list[Tensor | None]:
         """See `recompute.Operator`."""
         x, weights = present(tensors)
+        if not native.why_not(x, self.edges):
+            found = native.backward(gradient, x, weights, self.edges)
+        else:
+            found = self._in_blocks(gradient, x, weights)
+        return [g if w else None for g, w in zip(found, wanted, strict=True)]
+
+    def formula(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
+        """See `recompute.Operator`."""
+        x, weights = present(tensors)
+        return weighted(x, LowParts.of(self.edges, x).of_image(x), weights)
+
+    def _in_blocks(self, gradient: Tensor, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Both gradients."""
         to_x, to_weights, low = torch.empty_like(x), torch.zeros_like(weights), LowParts.of(self.edges, x)
         for samples in _blocks(x):
             image, weight = x[samples], weights[samples]
@@ -77,12 +93,7 @@ class BandModulation:
                 amount = (upstream * _by_group(part, weights)).sum(2)
                 found[:, :, j] += amount
                 found[:, :, j - 1] -= amount
-        return [g if w else None for g, w in zip((to_x, to_weights), wanted, strict=True)]
-
-    def formula(self, tensors: Sequence[Tensor | None], spec: ConvSpec) -> Tensor:
-        """See `recompute.Operator`."""
-        x, weights = present(tensors)
-        return weighted(x, LowParts.of(self.edges, x).of_image(x), weights)
+        return to_x, to_weights
 
 
 def weighted(x: Tensor, parts: Sequence[Tensor], weights: Tensor) -> Tensor:
