@@ -8,6 +8,7 @@ from math import ceil, prod
 
 from dynaconv.dispatch import Cost, Problem
 from dynaconv.ops.mixture_conv import patches
+from dynaconv.ops.mixture_conv.sample_blocks import block_samples
 
 __all__ = ["backward_cost", "expert_input_cost", "forward_cost", "reference_cost", "static_cost"]
 
@@ -19,26 +20,32 @@ class _Work:
     Attributes:
         macs: times the static convolution's multiply-adds.
         grouped: as many times more where there are groups.
+        expert_macs: times those of a static convolution with every expert.
         mixing: times the multiply-adds of mixing all samples' kernels.
         kernels: times all samples' kernels move.
         columns: times the windows move, laid out.
+        outputs: times every expert's output moves.
         bank: times the bank moves.
         by_block: whether it does so in every block of samples.
         maps: times input and output move.
         calls: operators called.
+        calls_per_block: more of them for every block of samples.
         calls_per_sample: more of them for every sample.
         calls_per_group: more of them for every sample and group.
     """
 
-    macs: float
+    macs: float = 0.0
     grouped: float = 0.0
+    expert_macs: float = 0.0
     mixing: float = 0.0
     kernels: float = 0.0
     columns: float = 0.0
+    outputs: float = 0.0
     bank: float = 0.0
     by_block: bool = False
     maps: float = 0.0
     calls: float = 0.0
+    calls_per_block: float = 0.0
     calls_per_sample: float = 0.0
     calls_per_group: float = 0.0
 
@@ -46,18 +53,19 @@ class _Work:
 # Fitted to the times of the benchmark's shapes on two cores with AVX-512, by non-negative least squares of the ratio;
 # every algorithm was given maps in the layout that it reads.
 _FORWARD = {
-    "native": _Work(0.7, 3.8, 1.2, bank=0.27, maps=0.57, calls=31),
-    "per_sample": _Work(0.78, 0.3, kernels=0.5, bank=0.47, by_block=True, maps=1.22, calls=10, calls_per_sample=6.5),
-    "grouped": _Work(0.7, 0.5, kernels=1.4, bank=0.4, by_block=True, maps=1.47, calls=8),
-    "patches": _Work(1.44, kernels=1.06, columns=0.86, bank=0.45, maps=0.73, calls=9.6, calls_per_group=0.017),
+    "native": _Work(0.7, 3.8, mixing=1.2, bank=0.27, maps=0.57, calls=31),
+    "per_sample": _Work(0.72, 0.97, kernels=0.92, bank=0.37, by_block=True, maps=0.75, calls=0.5, calls_per_sample=6),
+    "grouped": _Work(0.73, 1.24, kernels=1.19, bank=0.33, by_block=True, maps=0.7, calls=2.5, calls_per_block=2.9),
+    "patches": _Work(0.82, kernels=1.46, columns=0.85, bank=0.09, maps=0.63, calls=5, calls_per_group=0.009),
+    "expert_output": _Work(expert_macs=0.61, columns=1.8, outputs=0.92, bank=0.31, calls=6.2),
 }
 _BACKWARD = {
-    "native": _Work(1.6, 9.0, 3.8, bank=3.3, maps=1.75, calls=16),
-    "per_sample": _Work(1.34, kernels=5.2, bank=2.18, by_block=True, maps=3.96, calls=21, calls_per_sample=11.8),
-    "grouped": _Work(1.31, kernels=5.1, bank=2.12, by_block=True, maps=4.95, calls=15),
-    "patches": _Work(3.0, kernels=3.5, columns=2.5, bank=2.16, maps=2.03, calls=16, calls_per_group=0.072),
+    "native": _Work(1.6, 9.0, mixing=3.8, bank=3.3, maps=1.75, calls=16),
+    "per_sample": _Work(1.25, 1.3, kernels=5.1, bank=1.9, by_block=True, maps=2.6, calls=0.1, calls_per_sample=13),
+    "grouped": _Work(1.28, 0.77, kernels=5.5, bank=1.8, by_block=True, maps=2.8, calls=12.8),
+    "patches": _Work(2.96, kernels=2.9, columns=2.7, bank=1.4, maps=1.3, calls=8.2, calls_per_group=0.05),
+    "expert_output": _Work(expert_macs=2.0, columns=7.0, outputs=4.4, bank=1.2, maps=0.42, calls=7.5),
 }
-_BLOCK = patches.KERNEL_NUMBERS
 
 
 def forward_cost(name: str) -> Callable[[Problem], Cost]:
@@ -72,17 +80,21 @@ def backward_cost(name: str) -> Callable[[Problem], Cost]:
 
 def _cost(work: _Work, problem: Problem, memory: float) -> Cost:
     spec, batch = problem.spec, problem.batch
-    macs = work.macs + (work.grouped if spec.groups > 1 else 0)
-    columns = _columns(problem) if spec.taps > 1 else 0
-    maps = batch * (spec.in_channels * prod(problem.size) + spec.out_channels * problem.positions)
-    blocks = ceil(batch / max(1, min(batch, _BLOCK // spec.weight_count))) if work.by_block else 1
+    macs = work.macs + work.expert_macs * problem.experts + (work.grouped if spec.groups > 1 else 0)
+    columns = _columns(problem) if spec.taps > 1 or work.expert_macs else 0
+    outputs = batch * problem.positions * spec.out_channels
+    maps = batch * spec.in_channels * prod(problem.size) + outputs
+    blocks = ceil(batch / block_samples(batch, spec, problem.size, patches.KERNEL_NUMBERS)) if batch else 0
     return Cost(
         macs=macs * problem.macs + work.mixing * problem.experts * problem.kernel_numbers,
         traffic=work.kernels * problem.kernel_numbers
         + work.columns * columns
-        + work.bank * blocks * _bank(problem)
+        + work.outputs * problem.experts * outputs
+        + work.bank * (blocks if work.by_block else 1) * _bank(problem)
         + work.maps * maps,
-        calls=work.calls + batch * (work.calls_per_sample + work.calls_per_group * spec.groups),
+        calls=work.calls
+        + blocks * work.calls_per_block
+        + batch * (work.calls_per_sample + work.calls_per_group * spec.groups),
         memory=memory,
     )
 
@@ -99,8 +111,13 @@ def _memory(name: str, problem: Problem) -> float:
     """Numbers alive beside input and output: a block of kernels, a chunk of columns, the packed bank."""
     if name == "native":
         return _bank(problem)
-    kernels = min(problem.kernel_numbers, max(_BLOCK, problem.spec.weight_count))
-    return kernels + (min(_columns(problem), patches.COLUMN_NUMBERS) if name == "patches" else 0)
+    columns = min(_columns(problem), patches.COLUMN_NUMBERS)
+    if name == "expert_output":
+        return columns + min(
+            problem.experts * problem.batch * problem.positions * problem.spec.out_channels, patches.COLUMN_NUMBERS
+        )
+    kernels = min(problem.kernel_numbers, max(patches.KERNEL_NUMBERS, problem.spec.weight_count))
+    return kernels + (columns if name == "patches" else 0)
 
 
 def expert_input_cost(problem: Problem) -> Cost:
