@@ -54,14 +54,14 @@ class _Work:
 # every algorithm was given maps in the layout that it reads. What is not compiled was fitted by itself, then set
 # against the compiled kernels by one factor, and in the forward pass a number of calls, on shapes where either may win.
 _FORWARD = {
-    "native": _Work(0.7, 3.8, mixing=1.2, bank=0.27, maps=0.57, calls=31),
+    "native": _Work(0.7, 6, mixing=1.2, bank=0.27, maps=0.57, calls=31),
     "per_sample": _Work(1.44, 1.94, kernels=1.84, bank=0.74, by_block=True, maps=1.5, calls=17, calls_per_sample=12),
     "grouped": _Work(1.46, 2.48, kernels=2.38, bank=0.66, by_block=True, maps=1.4, calls=21, calls_per_block=5.8),
     "patches": _Work(1.64, kernels=2.92, columns=1.7, bank=0.18, maps=1.26, calls=26, calls_per_group=0.018),
     "expert_output": _Work(expert_macs=1.22, columns=3.6, outputs=1.84, bank=0.62, calls=28.4),
 }
 _BACKWARD = {
-    "native": _Work(1.6, 9.0, mixing=3.8, bank=3.3, maps=1.75, calls=16),
+    "native": _Work(1.6, 11, mixing=3.8, bank=3.3, maps=1.75, calls=16),
     "per_sample": _Work(2.5, 2.6, kernels=10.2, bank=3.8, by_block=True, maps=5.2, calls=0.2, calls_per_sample=26),
     "grouped": _Work(2.56, 1.54, kernels=11, bank=3.6, by_block=True, maps=5.6, calls=25.6),
     "patches": _Work(5.92, kernels=5.8, columns=5.4, bank=2.8, maps=2.6, calls=16.4, calls_per_group=0.1),
