@@ -21,7 +21,6 @@ from dynaconv.ops.mixture_conv.input_scale import InputGradients, scaled
 from dynaconv.ops.mixture_conv.patches import COLUMN_NUMBERS, chunks, on_windows
 from dynaconv.ops.patches import new_output
 from dynaconv.ops.products import grouped_product
-from dynaconv.ops.scratch import scratch
 from dynaconv.ops.windows import add_to_padded, inner, windows
 from dynaconv.spec import ConvSpec
 
@@ -160,7 +159,7 @@ def _windows(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, samples: slice) -
     padded = x.new_zeros(x.shape[1], *_padded_size(x, spec), len(part)).movedim(-1, 0)
     inner(padded, x.shape[2:], spec).copy_(part)
     view = windows(padded, spec.unpadded())
-    laid_out = scratch("columns", (*view.shape[1:], len(part)), x).movedim(-1, 0)
+    laid_out = x.new_empty((*view.shape[1:], len(part))).movedim(-1, 0)
     if kernel.tap_scale is None:
         return view, laid_out.copy_(view)
     return view, torch.mul(view, on_windows(kernel.tap_scale[samples], view), out=laid_out)

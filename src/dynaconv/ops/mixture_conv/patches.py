@@ -19,7 +19,6 @@ from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
 from dynaconv.ops.mixture_conv.input_scale import InputGradients, scaled
 from dynaconv.ops.patches import from_columns, new_output
 from dynaconv.ops.products import grouped_product
-from dynaconv.ops.scratch import scratch
 from dynaconv.ops.windows import windows
 from dynaconv.spec import ConvSpec
 
@@ -126,7 +125,7 @@ def _tapped(view: Tensor, kernel: MixtureKernel, samples: slice) -> Tensor:
     """The windows times the tap scales, laid out: far fewer numbers than the kernels, where the map is small."""
     if kernel.tap_scale is None and view.is_contiguous():
         return view
-    laid_out = scratch("columns", view.shape, view)
+    laid_out = view.new_empty(view.shape)
     if kernel.tap_scale is None:
         return laid_out.copy_(view)
     return torch.mul(view, on_windows(kernel.tap_scale[samples], view), out=laid_out)
