@@ -48,7 +48,7 @@ def expert_bank(
     if common:
         alike = torch.empty_like(bank[0])
         start(alike)
-        bank = sqrt(common) * alike + sqrt(1 - common) * bank
+        bank.mul_(sqrt(1 - common)).add_(alike.mul_(sqrt(common)))
         scale /= sqrt(common + (1 - common) / num_kernels)
     return nn.Parameter(bank.mul_(scale))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dynaconv.dispatch import Algorithm, Cost, Problem, Registry
 from dynaconv.ops.dense_conv import grouped, per_sample
-from dynaconv.ops.mixture_conv import expert_input, fused, patches, static
+from dynaconv.ops.mixture_conv import expert_input, expert_output, fused, patches, static
 from dynaconv.ops.mixture_conv.costs import (
     backward_cost,
     expert_input_cost,
@@ -20,8 +20,8 @@ from dynaconv.ops.mixture_conv.sample_blocks import SampleBlocks
 __all__ = ["REGISTRY"]
 
 
-_GROUPED = SampleBlocks(grouped, kernel_numbers=patches.KERNEL_NUMBERS)
-_PER_SAMPLE = SampleBlocks(per_sample, kernel_numbers=patches.KERNEL_NUMBERS)
+_GROUPED = SampleBlocks(grouped, patches.KERNEL_NUMBERS)
+_PER_SAMPLE = SampleBlocks(per_sample, patches.KERNEL_NUMBERS)
 
 
 def _by_autograd(forward: Callable[[Problem], Cost]) -> Callable[[Problem], Cost]:
@@ -55,7 +55,12 @@ REGISTRY = Registry(
     ),
     *(
         Algorithm(name, algorithm.forward, algorithm.backward, forward_cost(name), backward_cost(name))
-        for name, algorithm in (("per_sample", _PER_SAMPLE), ("patches", patches), ("grouped", _GROUPED))
+        for name, algorithm in (
+            ("per_sample", _PER_SAMPLE),
+            ("patches", patches),
+            ("grouped", _GROUPED),
+            ("expert_output", expert_output),
+        )
     ),
     # Autograd differentiates these.
     Algorithm("static", static.forward, None, static_cost, _by_autograd(static_cost), static.why_not),

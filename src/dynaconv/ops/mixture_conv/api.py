@@ -93,7 +93,7 @@ def mixture_conv(
         groups: as in `nn.Conv2d`.
         padding_mode: `"zeros"`, `"reflect"`, `"replicate"` or `"circular"`.
         algorithm: `"auto"`, or one by name: `"native"`, `"static"`, `"per_sample"`, `"patches"`, `"grouped"`,
-            `"expert_input"`, `"reference"`.
+            `"expert_output"`, `"expert_input"`, `"reference"`.
 
     Returns:
         `(B, O, *S_out)`.

@@ -18,7 +18,7 @@ from dynaconv.ops.mixture_conv.gradients import MixtureGradients
 from dynaconv.ops.mixture_conv.input_scale import InputGradients
 from dynaconv.spec import ConvSpec
 
-__all__ = ["KernelBlock", "KernelGradients", "grouped_bank"]
+__all__ = ["KernelBlock", "KernelGradients", "grouped_bank", "kernel_scale"]
 
 _ALL = slice(None)
 
@@ -27,6 +27,17 @@ def grouped_bank(kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """The bank as `(K, g, O/g, R, T)`, a view where it is contiguous."""
     experts, out_channels, in_per_group, *size = kernel.bank.shape
     return kernel.bank.reshape(experts, spec.groups, out_channels // spec.groups, in_per_group, prod(size))
+
+
+def kernel_scale(taps: Tensor, channels: Tensor | None, spec: ConvSpec) -> Tensor:
+    """Tap scales `(B, *k)`, and perhaps input channels' `(B, I)`, as they meet kernels: `(B, g, 1, R, T)`.
+
+    Written out, so that a multiplication runs along whole rows of kernels.
+    """
+    by_tap = taps.flatten(1)[:, None, None, None]
+    shape = (len(taps), spec.groups, 1, spec.in_channels // spec.groups, 1)
+    by_channel = taps.new_ones(1).expand(shape) if channels is None else channels.view(shape)
+    return by_tap * by_channel
 
 
 @dataclass(frozen=True)
@@ -44,23 +55,22 @@ class KernelBlock:
     weight: Tensor
 
     @classmethod
-    def assemble(cls, kernel: MixtureKernel, bank: Tensor, samples: slice, memory: Sequence[Tensor]) -> KernelBlock:
+    def assemble(
+        cls, mixture: Tensor, bank: Tensor, samples: slice, scale: Tensor | None, memory: Sequence[Tensor]
+    ) -> KernelBlock:
         """Mix a block.
 
         Args:
-            kernel: without bias; scales per sample.
+            mixture: `(b, K)`.
             bank: `grouped_bank(kernel, spec)`.
             samples: which samples.
+            scale: `(b, g, 1, R, T)`, or `None`.
             memory: where `mixed` and `weight` go, two tensors `(b or more, W)`; where both are one, `mixed` is lost.
         """
-        mixture, scale = kernel.mixture[samples], kernel.tap_scale
-        plain, tapped = (rows[: mixture.shape[0]] for rows in memory)
+        plain, scaled = (rows[: mixture.shape[0]] for rows in memory)
         shape = (mixture.shape[0], *bank.shape[1:])
         mixed = torch.mm(mixture, bank.flatten(1), out=plain).view(shape)
-        if scale is None:
-            return cls(samples, mixed, mixed)
-        taps = scale[samples].flatten(1)[:, None, None, None]
-        return cls(samples, mixed, torch.mul(mixed, taps, out=tapped.view(shape)))
+        return cls(samples, mixed, mixed if scale is None else torch.mul(mixed, scale, out=scaled.view(shape)))
 
 
 class KernelGradients:
@@ -80,22 +90,22 @@ class KernelGradients:
         self.mixture = torch.zeros_like(kernel.mixture, dtype=dtype)
         self.tap_scale = None if kernel.tap_scale is None else torch.zeros_like(kernel.tap_scale, dtype=dtype)
         self.out_scale = None if kernel.out_scale is None else torch.zeros_like(kernel.out_scale, dtype=dtype)
-        self._out_groups = (spec.groups, spec.out_channels // spec.groups)
+        self._spec, self._out_groups = spec, (spec.groups, spec.out_channels // spec.groups)
 
     def add(self, block: KernelBlock, gradient: Tensor) -> None:
         """Add what a block's kernels contribute.
 
         Args:
-            block: the kernels.
+            block: the kernels; `block.mixed` is overwritten.
             gradient: of `block.weight`, before the output scales, `(b, g, o, R, T)`; overwritten.
         """
         scale, samples = self._kernel.tap_scale, block.samples
         if self.tap_scale is not None and scale is not None:
-            before_taps = gradient * block.mixed
-            if self._kernel.out_scale is not None:
-                before_taps *= self._kernel.out_scale[samples].unflatten(1, self._out_groups)[..., None, None]
-            self.tap_scale[samples].flatten(1).add_(before_taps.sum((1, 2, 3)))
-            gradient.mul_(scale[samples].flatten(1)[:, None, None, None])
+            products, out_scale = block.mixed.mul_(gradient).flatten(3), self._kernel.out_scale
+            share = products.new_ones(()) if out_scale is None else out_scale[samples].unflatten(1, self._out_groups)
+            by_window = share.expand(products.shape[:3]).flatten(0, 1).unsqueeze(1) @ products.flatten(0, 1)
+            self.tap_scale[samples].flatten(1).add_(by_window.view(len(products), -1, gradient.shape[-1]).sum(1))
+            gradient.mul_(kernel_scale(scale[samples], None, self._spec))
         self.add_mixed(samples, _ALL, gradient.flatten(3).flatten(0, 1))
 
     def add_mixed(self, samples: slice, outputs: slice, gradient: Tensor) -> None:

@@ -18,10 +18,11 @@ from dynaconv.ops.mixture_conv.assembly import KernelGradients, grouped_bank
 from dynaconv.ops.mixture_conv.gradients import MixtureGradients, Wanted
 from dynaconv.ops.mixture_conv.input_scale import InputGradients, scaled
 from dynaconv.ops.patches import from_columns, new_output
+from dynaconv.ops.products import grouped_product
 from dynaconv.ops.windows import windows
 from dynaconv.spec import ConvSpec
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "chunks", "forward", "on_windows"]
 
 # Kernels of a block: 4 MiB of float32, about the second cache of two cores. Columns: 16 MiB.
 KERNEL_NUMBERS = 2**20
@@ -40,10 +41,10 @@ def forward(x: Tensor, kernel: MixtureKernel, spec: ConvSpec) -> Tensor:
     """
     y, flat = new_output(x, spec)
     blocks = _Blocks(kernel, spec)
-    for samples in _chunks(x, spec, COLUMN_NUMBERS):
+    for samples in chunks(len(x), _column_numbers(x, spec), COLUMN_NUMBERS):
         cols = _tapped(_windows(x, kernel, spec, samples), kernel, samples)
         for part, outputs, rows in blocks.of(samples):
-            found = torch.bmm(rows, _of(cols, part, samples, spec))
+            found = grouped_product(rows, _of(cols, part, samples, spec))
             target = flat[part, :, outputs]
             target.copy_(found.view(target.shape))
     return y if kernel.out_scale is None else y.mul_(on_map(kernel.out_scale, y))
@@ -54,7 +55,7 @@ def backward(gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec,
     found, to_x = KernelGradients(kernel, spec), InputGradients(x, kernel)
     blocks = _Blocks(kernel, spec)
     # Two sets of columns: half of the samples at a time, since a training step's memory peaks here.
-    for samples in _chunks(x, spec, COLUMN_NUMBERS // 2):
+    for samples in chunks(len(x), _column_numbers(x, spec), COLUMN_NUMBERS // 2):
         view = _windows(x, kernel, spec, samples)
         cols = _tapped(view, kernel, samples)
         to_cols = torch.zeros_like(cols)
@@ -74,18 +75,20 @@ def backward(gradient: Tensor, x: Tensor, kernel: MixtureKernel, spec: ConvSpec,
         if wanted.input:
             by_tap = to_cols.view(view.shape)
             if kernel.tap_scale is not None:
-                by_tap.mul_(_on_windows(kernel.tap_scale[samples], view))
+                by_tap.mul_(on_windows(kernel.tap_scale[samples], view))
             to_x.add(samples, from_columns(by_tap, x[samples].shape, spec))
     return found.together(to_x)
 
 
-def _chunks(x: Tensor, spec: ConvSpec, most: int) -> Iterator[slice]:
-    """As many samples at a time as have at most so many numbers in their columns, about as many every time."""
-    batch = x.shape[0]
-    numbers = spec.in_channels * spec.taps * prod(spec.output_size(x.shape[2:]))
+def chunks(batch: int, numbers: int, most: int) -> Iterator[slice]:
+    """As many samples of so many numbers each as have at most `most` together, about as many every time."""
     step = ceil(batch / max(1, ceil(batch * numbers / most)))
     for first in range(0, batch, step):
         yield slice(first, min(first + step, batch))
+
+
+def _column_numbers(x: Tensor, spec: ConvSpec) -> int:
+    return spec.in_channels * spec.taps * prod(spec.output_size(x.shape[2:]))
 
 
 class _Blocks:
@@ -95,7 +98,9 @@ class _Blocks:
         self._mixture, self._bank, self._groups = kernel.mixture, grouped_bank(kernel, spec), spec.groups
         self._window = prod(spec.weight_shape[1:])
         outputs, samples = spec.out_channels // spec.groups, min(BLOCK_SAMPLES, kernel.mixture.shape[0])
-        self._outputs = min(outputs, max(1, KERNEL_NUMBERS // (samples * spec.groups * self._window)))
+        blocks = ceil(samples * spec.weight_count / KERNEL_NUMBERS)
+        # Products are as fast with the outputs that fill up a register.
+        self._outputs = min(outputs, 16 * ceil(outputs / blocks / 16))
         self._memory = kernel.bank.new_empty(samples * spec.groups * self._outputs * self._window)
 
     def of(self, samples: slice) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -118,12 +123,15 @@ def _windows(x: Tensor, kernel: MixtureKernel, spec: ConvSpec, samples: slice) -
 
 def _tapped(view: Tensor, kernel: MixtureKernel, samples: slice) -> Tensor:
     """The windows times the tap scales, laid out: far fewer numbers than the kernels, where the map is small."""
+    if kernel.tap_scale is None and view.is_contiguous():
+        return view
+    laid_out = view.new_empty(view.shape)
     if kernel.tap_scale is None:
-        return view.contiguous()
-    return torch.mul(view, _on_windows(kernel.tap_scale[samples], view), out=view.new_empty(view.shape))
+        return laid_out.copy_(view)
+    return torch.mul(view, on_windows(kernel.tap_scale[samples], view), out=laid_out)
 
 
-def _on_windows(taps: Tensor, view: Tensor) -> Tensor:
+def on_windows(taps: Tensor, view: Tensor) -> Tensor:
     """Tap scales `(b, *k)` in a shape that multiplies windows `(b, I, *k, *S_out)`."""
     return taps.view(taps.shape[0], 1, *taps.shape[1:], *[1] * (view.dim() - 1 - taps.dim()))
 
