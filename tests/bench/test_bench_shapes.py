@@ -83,4 +83,6 @@ def test_network_cases_hold_all_methods_and_the_librarys_networks() -> None:
         product(("resnet18", "resnet50", "mobilenetv2_100"), (("odconv", 1), ("odconv", 4), ("condconv", 8)))
     ) <= {(c.network, (c.method, c.experts)) for c in cases}
     assert sum(case.method == "seed" for case in cases) == 3
+    by_size = {size: {(c.network, c.method, c.experts) for c in cases if c.size == size} for size in (128, 224)}
+    assert {case for case in by_size[128] if "resnet18" in case[0]} - {("resnet18", "odconv", 16)} == by_size[224]
     assert cases[0] in network_cases(quick=True)

@@ -109,10 +109,10 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
 
     All methods on all backbones at batch 32 and 128×128 images, where published code can still be run on an ordinary
     machine; two of them in channels-last too; the most used one also at other batches and image sizes; a published
-    network of every other method and of the blocks and heads, and a ResNet-18 where there is none; the library's own
-    networks as their authors trained them. At batch 128 the grouped form is left out of training: its kernels alone
-    exceed the memory of a desktop. At batch 1 training is left out: the published attention of ODConv cannot take one
-    sample.
+    network of every other method and of the blocks and heads, and a ResNet-18 where there is none; every method in a
+    ResNet-18 at the 224×224 images that it was published for; the library's own networks as their authors trained
+    them. At batch 128 the grouped form is left out of training: its kernels alone exceed the memory of a desktop. At
+    batch 1 training is left out: the published attention of ODConv cannot take one sample.
 
     Args:
         quick: one of each kind only.
@@ -135,10 +135,15 @@ def network_cases(*, quick: bool = False) -> tuple[NetworkCase, ...]:
     last = tuple(
         NetworkCase(b, "odconv", 4, 32, 128, forms=("static", "ours"), channels_last=True) for b in backbones[:2]
     )
-    published = tuple(NetworkCase(name, "published", 0, 32, 128, forms=("static", "ours")) for name in PUBLISHED)
-    others = (("fdconv", 128), ("fdconv", 224), ("involution", 128))
-    also = tuple(NetworkCase("resnet18", method, 0, 32, size, forms=("static", "ours")) for method, size in others)
-    return (headline, *(case for case in whole if case != headline), *last, *growth, *published, *also, *seeds)
+    two = partial(NetworkCase, batch=32, forms=("static", "ours"))
+    published = tuple(two(name, "published", 0, size=128) for name in PUBLISHED)
+    others = (("fdconv", 0), ("involution", 0))
+    also = tuple(two("resnet18", method, experts, size=128) for method, experts in others)
+    full_size = (
+        *(two("resnet18", method, experts, size=224) for method, experts in (*methods, *others)),
+        *(two(name, "published", 0, size=224) for name, static in PUBLISHED.items() if static is _RESNET18),
+    )
+    return (headline, *(c for c in whole if c != headline), *last, *growth, *published, *also, *full_size, *seeds)
 
 
 def build(case: NetworkCase, form: str) -> nn.Module:
