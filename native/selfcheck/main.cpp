@@ -43,7 +43,7 @@ const CellProblem kCellProblems[] = {
 const dynaconv::SpectrumProblem kSpectra[] = {
     {1, 5, 6, 4, 3, 3, 1, 5, 1},  {2, 3, 7, 10, 1, 1, 2, 3, 1}, {1, 64, 13, 8, 3, 1, 0, 2, 1},
     {1, 1, 11, 6, 1, 3, 1, 0, 1}, {2, 4, 5, 26, 3, 3, 0, 0, 1}, {1, 9, 36, 14, 1, 1, 1, 1, 1},
-    {1, 9, 70, 66, 1, 1, 1, 2, 1},
+    {1, 9, 70, 6, 1, 1, 1, 2, 1}, {1, 3, 6, 66, 1, 1, 1, 1, 1},
 };
 
 // samples channels groups | map | edges | channels last, threads

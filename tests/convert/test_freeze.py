@@ -119,7 +119,9 @@ def test_batches_are_as_good_as_one_tensor(form: str) -> None:
     }[form]
     parts = freeze(model, batches)
     torch.testing.assert_close(parts.first.weight, whole.first.weight)
-    torch.testing.assert_close(parts.freeze_report.difference.largest, whole.freeze_report.difference.largest)
+    # As far as float32 goes, whose rounding depends on how many samples there are.
+    found, expected = (frozen.freeze_report.difference.largest for frozen in (parts, whole))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     assert parts.freeze_report.images == 7
 
 

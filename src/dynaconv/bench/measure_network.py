@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -80,10 +81,21 @@ def measure_network(case: NetworkCase, effort: Effort) -> NetworkResult:
         seconds["training"] = in_turns(work, effort)
     counts = {form: sum(p.numel() for p in models[form].parameters()) for form in ("static", "ours")}
     del models, static, ours
-    # A quick look takes one step of the slow forms; the peak is there already.
-    steps = 2 if effort.least > 1 else 1
-    peaks = {form: peak_of_step(case, form, steps) for form in case.forms} if "training" in case.passes else {}
+    peaks = _peaks(case, quick=effort.least == 1) if "training" in case.passes else {}
     return NetworkResult(case.name, case, counts, seconds, peaks)
+
+
+def _peaks(case: NetworkCase, *, quick: bool) -> dict[str, int]:
+    """Bytes of every form's training step: the middle of three, as what an allocator keeps differs between processes.
+
+    A quick look takes one, of a single step: the peak is there already.
+    """
+    probes, steps = (1, 1) if quick else (3, 2)
+    found: dict[str, list[int]] = {form: [] for form in case.forms}
+    for _ in range(probes):
+        for form, peaks in found.items():
+            peaks.append(peak_of_step(case, form, steps))
+    return {form: median(peaks) for form, peaks in found.items()}
 
 
 def check_layers(model: nn.Module, x: Tensor, *, grouped: bool = True) -> None:
