@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import torch
@@ -95,7 +94,7 @@ def _peaks(case: NetworkCase, *, quick: bool) -> dict[str, int]:
     for _ in range(probes):
         for form, peaks in found.items():
             peaks.append(peak_of_step(case, form, steps))
-    return {form: median(peaks) for form, peaks in found.items()}
+    return {form: sorted(peaks)[probes // 2] for form, peaks in found.items()}
 
 
 def check_layers(model: nn.Module, x: Tensor, *, grouped: bool = True) -> None:
