@@ -101,31 +101,27 @@ struct Tiling {
     uint16_t* run_tiles;
     float scale;
 
+    // Gives every frequency of a tile to each(wave, row, lane, its numbers in tiles and in PyTorch's layout).
     template <class Each>
     void each(long tile, Each each) const {
         const SpectrumProblem& p = pass.problem;
         const long lanes = pass.lanes;
         for (long lane = 0; lane < lanes; ++lane)
-            for (long row = 0; row < p.rows(); ++row) {
-                const long wave = tile * lanes + lane;
-                each(wave, wave * p.rows() + row, (tile * p.rows() + row) * lanes + lane);
-            }
+            for (long row = 0, wave = tile * lanes + lane; row < p.rows(); ++row)
+                each(wave, row, lane, (tile * p.rows() + row) * 2 * lanes + lane, 2 * (wave * p.rows() + row));
     }
 
     static void fill(void* context, long tile) {
         const Tiling& t = *static_cast<const Tiling*>(context);
         const SpectrumProblem& p = t.pass.problem;
-        const long lanes = t.pass.lanes, size = p.waves() * p.rows(), tiled = t.pass.wave_tiles() * p.rows() * lanes;
+        const long lanes = t.pass.lanes, size = 2 * p.waves() * p.rows(), tiled = t.pass.wave_tiles() * t.pass.tile_floats();
         uint16_t* gates = t.run_tiles + tile * t.pass.run_numbers();
-        t.each(tile, [&](long wave, long from, long to) {
+        t.each(tile, [&](long wave, long row, long lane, long to, long from) {
             const bool there = wave < p.waves();
-            const long at = to / lanes * 2 * lanes + to % lanes, row = from % p.rows();
-            gates[row * GateRow::numbers(lanes) + GateRow::kHead + to % lanes] =
-                there ? static_cast<uint16_t>(t.runs[from]) : 0;
+            gates[row * GateRow::numbers(lanes) + GateRow::kHead + lane] = there ? static_cast<uint16_t>(t.runs[from / 2]) : 0;
             for (long m = 0; m < p.spectra; ++m)
                 for (long part = 0; part < 2; ++part)
-                    t.tiles[2 * m * tiled + at + part * lanes] =
-                        there ? t.spectrum[2 * (m * size + from) + part] * t.scale : 0.0f;
+                    t.tiles[m * tiled + to + part * lanes] = there ? t.spectrum[m * size + from + part] * t.scale : 0.0f;
         });
         for (long row = 0; row < p.rows(); ++row, gates += GateRow::numbers(lanes)) head_gates(gates, lanes);
     }
@@ -142,16 +138,14 @@ struct Tiling {
     static void gather(void* context, long tile) {
         const Tiling& t = *static_cast<const Tiling*>(context);
         const SpectrumProblem& p = t.pass.problem;
-        const long lanes = t.pass.lanes, size = p.waves() * p.rows(), tiled = t.pass.wave_tiles() * p.rows() * lanes;
-        t.each(tile, [&](long wave, long to, long from) {
+        const long lanes = t.pass.lanes, size = 2 * p.waves() * p.rows(), tiled = t.pass.wave_tiles() * t.pass.tile_floats();
+        t.each(tile, [&](long wave, long, long, long from, long to) {
             if (wave >= p.waves()) return;
             // The first and the middle wave stand for one, the others for two, and come twice as large already.
             const float scale = wave == 0 || 2 * wave == p.columns() ? 0.5f * t.scale : t.scale;
-            const long at = from / lanes * 2 * lanes + from % lanes;
             for (long m = 0; m < p.spectra; ++m)
                 for (long part = 0; part < 2; ++part)
-                    t.to_spectrum[2 * (m * size + to) + part] =
-                        t.from_tiles[2 * m * tiled + at + part * lanes] * scale;
+                    t.to_spectrum[m * size + to + part] = t.from_tiles[m * tiled + from + part * lanes] * scale;
         });
     }
 };
