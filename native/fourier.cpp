@@ -40,8 +40,9 @@ struct Pass : SpectrumPass {
 
     Pass(const SpectrumProblem& p, const Problem& conv, const float* tiles, const uint16_t* run_tiles,
          const float* const* factors, float* half)
-        : SpectrumPass(pass_of(p)), roots(roots_of(p.columns(), p.columns() / 4 + 1)), left_samples(conv.samples),
-          chunk(chunk_of(p, conv.samples)) {
+        : SpectrumPass(pass_of(p)), roots(roots_of(p.columns(), p.columns() / 4 + 1)),
+          plans{find_plan(conv, Direction::kForward, kCut), find_plan(conv, Direction::kInputGradient, kCut)},
+          left_samples(conv.samples), chunk(chunk_of(p, conv.samples)) {
         by_row = transform_of(p.rows());
         by_column = transform_of(p.columns() / 2);
         real_roots = roots.data();
@@ -56,21 +57,8 @@ struct Pass : SpectrumPass {
         samples = std::min(chunk, left_samples);
         bands = std::clamp(kItems / chunk, 1L, p.column_blocks());
         expect_writes(half, chunk * half_floats() * sizeof(float));
-        for (const bool input : {false, true}) set_maps(conv, input);
-    }
-
-    void set_maps(const Problem& conv, bool input) {
-        Convolution& c = input ? backward : forward;
-        auto& plan = plans[input] = find_plan(conv, input ? Direction::kInputGradient : Direction::kForward, kCut);
-        c.bank_shape = bank_shape(conv, input);
-        c.source_pixels = input ? conv.out_pixels() : conv.in_pixels();
-        c.source_channels = input ? conv.out_channels : conv.in_channels;
-        c.destination_pixels = input ? conv.in_pixels() : conv.out_pixels();
-        c.destination_channels = input ? conv.in_channels : conv.out_channels;
-        c.blocks = plan->blocks();
-        c.block_count = plan->block_count();
-        c.largest_source = plan->largest_source();
-        c.largest_destination = plan->largest_destination();
+        set_maps(forward, conv, Direction::kForward, *plans[0]);
+        set_maps(backward, conv, Direction::kInputGradient, *plans[1]);
     }
 
     // To the next chunk; without samples where there is none.

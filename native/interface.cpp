@@ -21,19 +21,10 @@ void run_convolution(const Problem& p, Direction direction, Convolution& c) {
                               : c.cells.packed ? cell_blocking(p, direction, c.cells.rows)
                                                : dense_blocking(p, direction);
     const auto plan = find_plan(p, direction, {blocking.block_pixels, blocking.taps_together, blocking.run_pixels});
-    const bool forward = direction == Direction::kForward;
     c.plain_bank = c.bank && p.plain_bank;
-    c.transposed = !forward;
-    c.bank_shape = bank_shape(p, !forward);
+    c.transposed = direction == Direction::kInputGradient;
+    set_maps(c, p, direction, *plan);
     c.samples = p.samples;
-    c.source_pixels = forward ? p.in_pixels() : p.out_pixels();
-    c.source_channels = forward ? p.in_channels : p.out_channels;
-    c.destination_pixels = forward ? p.out_pixels() : p.in_pixels();
-    c.destination_channels = forward ? p.out_channels : p.in_channels;
-    c.blocks = plan->blocks();
-    c.block_count = plan->block_count();
-    c.largest_source = plan->largest_source();
-    c.largest_destination = plan->largest_destination();
     c.row_chunk = blocking.row_chunk;
     c.sample_block = blocking.sample_block;
     c.sample_group = blocking.sample_group;

@@ -185,4 +185,17 @@ std::shared_ptr<const Plan> find_plan(const Problem& p, Direction direction, con
     return plan;
 }
 
+void set_maps(Convolution& c, const Problem& p, Direction direction, const Plan& plan) {
+    const bool forward = direction == Direction::kForward;
+    c.bank_shape = bank_shape(p, !forward);
+    c.source_pixels = forward ? p.in_pixels() : p.out_pixels();
+    c.source_channels = forward ? p.in_channels : p.out_channels;
+    c.destination_pixels = forward ? p.out_pixels() : p.in_pixels();
+    c.destination_channels = forward ? p.out_channels : p.in_channels;
+    c.blocks = plan.blocks();
+    c.block_count = plan.block_count();
+    c.largest_source = plan.largest_source();
+    c.largest_destination = plan.largest_destination();
+}
+
 }  // namespace dynaconv

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "problem.h"
+#include "passes.h"
 #include "tables.h"
 
 namespace dynaconv {
@@ -44,5 +44,8 @@ class Plan {
 
 // The plan for a problem, from a small cache: layers ask for the same one again and again.
 std::shared_ptr<const Plan> find_plan(const Problem& problem, Direction direction, const Plan::Cut& cut);
+
+// The sizes of a pass's maps, the bank's shape, and the plan's tables, which have to live as long.
+void set_maps(Convolution& c, const Problem& p, Direction direction, const Plan& plan);
 
 }  // namespace dynaconv
