@@ -41,15 +41,16 @@ static inline const float* first_mixture(const CellBank& m, long taps, long samp
     return m.mixtures + m.mixture_of(taps, sample, row_cell, column_cell);
 }
 
-// A sample's kernel, all taps of some rows of a column block: out is [tap][rows][width].
-static void assemble_cells(const CellBank& m, long taps, long sample, long row, long rows, long column_block, long width,
-                           float* out) {
-    const CellTaps at(m, taps, rows);
+// Kernels of some samples, all taps of some rows of a column block: out is [sample][tap][rows][width].
+static void assemble_cells(const CellBank& m, long taps, long sample, long samples, long row, long rows,
+                           long column_block, long width, float* out) {
+    const long all = samples * taps;
+    const CellTaps at(m, all, rows);
     const int none = 0;
-    const Run run{&none, 1, at.mixtures, at.kernel, static_cast<int>(taps)};
+    const Run run{&none, 1, at.mixtures, at.kernel, static_cast<int>(all)};
     const long blocks = ceil_div(m.columns, kColumnBlock);
     const float* mixture = first_mixture(m, taps, sample, row / m.rows, column_block / blocks);
-    clear(out, taps * rows * width);
+    clear(out, all * rows * width);
     for (long r = 0; r < rows; ++r)
         multiply({mixture, m.packed_row(column_block % blocks, row % m.rows + r, width), m.cells, width, 0,
                   out + r * width, false},
