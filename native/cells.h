@@ -146,7 +146,8 @@ static void fold_range(const Gradient& g, const CellItem& item) {
         for (long r = 0; r < m.row_cells; ++r)
             for (long sample = 0; sample < g.samples; sample += together) {
                 const long samples = least(together, g.samples - sample);
-                for (long s = 0; s < samples; ++s) gather_kernel_gradient(g, item, sample + s, r, q, item.sums + s * size);
+                for (long s = 0; s < samples; ++s)
+                    gather_kernel_gradient(g, item, sample + s, r, q, item.sums + s * size);
                 fold_into_cells(g, item, sample, samples, r, q);
             }
 }

@@ -265,7 +265,7 @@ void dynaconv_cell_gradient(const Problem* p, int64_t out, int64_t in, const voi
                             const float* packed, const float* mixtures, float* cell_gradient, float* mixture_gradient) {
     Blocking blocking = gradient_blocking(*p);
     const auto plan = gradient_plan(*p, blocking);
-    // A few rows, so that the gradients of some kernels stay in the second-level cache beside the cells and their gradient.
+    // A few rows: some kernels' gradients, the cells and their gradient stay in the second-level cache.
     blocking.row_chunk = std::min<int64_t>(in, 16);
     Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, cell_gradient);
     g.cells = cell_bank(*p, out, in, false, packed, mixtures);
