@@ -110,11 +110,15 @@ Blocking dense_blocking(const Problem& p, Direction direction) {
 
 Blocking cell_blocking(const Problem& p, Direction direction, long cell_rows) {
     Blocking b = dense_blocking(p, direction);
-    // The cells of a chunk of rows stay in cache for some samples. Cells have all rows or a multiple of 64.
-    const long fit = kResident / (p.experts * kColumnBlock);
+    // As many rows as fit beside the maps: the convolution gains more by them than the cells by staying in cache, which
+    // are read once for some samples. Cells have all rows or a multiple of 64.
+    const long fit = kResident / (p.taps() * kColumnBlock);
     b.row_chunk = least(cell_rows, fit >= 64 ? 64 : fit >= 32 ? 32 : fit >= 16 ? 16 : 8);
-    b.sample_block = std::clamp(2 * kResident / (b.block_pixels * kColumnBlock), 1L, 8L);
+    const long pixels = direction == Direction::kForward ? p.out_pixels() : p.in_pixels();
+    b.sample_block = std::clamp(4 * kResident / (least(pixels, b.block_pixels) * kColumnBlock), 1L, 8L);
     b.sample_block = std::min(b.sample_block, static_cast<long>(p.samples));
+    // Three whole register tiles of 3 x 3 taps.
+    b.sample_group = std::clamp(18 / p.taps(), 1L, 4L);
     return b;
 }
 

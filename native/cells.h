@@ -41,62 +41,54 @@ static inline const float* first_mixture(const CellBank& m, long taps, long samp
     return m.mixtures + m.mixture_of(taps, sample, row_cell, column_cell);
 }
 
-// A sample's kernel, all taps of some rows of a column block: out is [tap][rows][width].
-static void assemble_cells(const CellBank& m, long taps, long sample, long row, long rows, long column_block, long width,
-                           float* out) {
-    const CellTaps at(m, taps, rows);
+// Kernels of some samples, all taps of some rows of a column block: out is [sample][tap][rows][width].
+static void assemble_cells(const CellBank& m, long taps, long sample, long samples, long row, long rows,
+                           long column_block, long width, float* out) {
+    const long all = samples * taps;
+    const CellTaps at(m, all, rows);
     const int none = 0;
-    const Run run{&none, 1, at.mixtures, at.kernel, static_cast<int>(taps)};
+    const Run run{&none, 1, at.mixtures, at.kernel, static_cast<int>(all)};
     const long blocks = ceil_div(m.columns, kColumnBlock);
     const float* mixture = first_mixture(m, taps, sample, row / m.rows, column_block / blocks);
-    clear(out, taps * rows * width);
+    clear(out, all * rows * width);
     for (long r = 0; r < rows; ++r)
         multiply({mixture, m.packed_row(column_block % blocks, row % m.rows + r, width), m.cells, width, 0,
                   out + r * width, false},
                  run);
 }
 
-// Inner products of P taps of a kernel's gradient, [tap][rows][width], and E packed cells; added to [tap][step].
-template <int P, int E>
-static void dot_cells(const float* gradient, const float* cells, long rows, long width, long cell_row, long step,
-                      float* out) {
-    Vector dots[P][E];
-    for (int p = 0; p < P; ++p)
-        for (int e = 0; e < E; ++e) dots[p][e] = Vector{};
-    for (long r = 0; r < rows; ++r)
-        for (long v = 0; v < width; v += kLanes) {
-            Vector cell[E];
-            for (int e = 0; e < E; ++e) cell[e] = load(cells + r * cell_row + e * width + v);
-            for (int p = 0; p < P; ++p) {
-                const Vector value = load(gradient + (p * rows + r) * width + v);
-                for (int e = 0; e < E; ++e) dots[p][e] += value * cell[e];
-            }
-        }
-    for (int p = 0; p < P; ++p)
-        for (int e = 0; e < E; ++e) out[p * step + e] += sum(dots[p][e]);
-}
+// Cells that lie side by side in the turned layout: a row's column has all of them in a run.
+static inline long turned_cells(const CellBank& m) { return padded_columns(m.cells); }
 
-template <int P>
-static void dot_taps(const CellBank& m, const float* gradient, const float* cells, long rows, long width, long step,
-                     float* out) {
-    long n = 0;
-    for (; n + 2 <= m.cells; n += 2)
-        dot_cells<P, 2>(gradient, cells + n * width, rows, width, m.cells * width, step, out + n);
-    if (n < m.cells) dot_cells<P, 1>(gradient, cells + n * width, rows, width, m.cells * width, step, out + n);
+// Packed rows of a column block into [row][column][cell], zeros for cells that do not exist.
+static void turn_cells(const CellBank& m, const float* packed, long rows, long width, float* to) {
+    static const float zeros[kLanes] = {};
+    const long step = turned_cells(m);
+    for (long r = 0; r < rows; ++r, packed += m.cells * width, to += width * step)
+        for (long n = 0; n < step; n += kLanes)
+            for (long c = 0; c < width; c += kLanes) {
+                const float* from[kLanes];
+                for (long i = 0; i < kLanes; ++i) from[i] = n + i < m.cells ? packed + (n + i) * width + c : zeros;
+                turn(from, to + c * step + n, step);
+            }
 }
 
 // One item: some rows of a cell, one column block, all samples and blocks of their kernels.
 struct CellItem {
     long column_block, width, columns, first_row, rows;
-    float *sums, *source, *gradient, *totals, *dots;
+    float *sums, *source, *gradient, *turned, *totals, *products, *dots;
 };
 
-// The kernel gradient of one block of one sample's kernel, [tap][rows][width].
+// So many taps, of one sample or of some, are folded into the cells in one sweep over them.
+constexpr long kFoldedTaps = 36;
+static_assert(kFoldedTaps <= kMostCellTaps, "CellTaps holds them");
+
+// The kernel gradient of one block of one sample's kernel: sums is [tap][rows][width].
 static void gather_kernel_gradient(const Gradient& g, const CellItem& item, long sample, long row_cell,
-                                   long column_cell) {
+                                   long column_cell, float* sums) {
     const long taps = g.bank_shape.taps, row = row_cell * g.cells.rows + item.first_row;
     const long column = column_cell * g.cells.columns + item.column_block * kColumnBlock;
-    clear(item.sums, taps * item.rows * item.width);
+    clear(sums, taps * item.rows * item.width);
     for (long b = 0; b < g.block_count; ++b) {
         const BlockTable& block = g.blocks[b];
         pack_source(g, block, sample, {0, row, item.rows, column, item.width}, item.source);
@@ -105,29 +97,33 @@ static void gather_kernel_gradient(const Gradient& g, const CellItem& item, long
             if (block.groups[tap].run_count == 0) continue;
             const Run& run = block.groups[tap].runs[0];
             outer({item.source, item.gradient, item.rows, item.width, run.source, run.destination, run.count, false, true},
-                  static_cast<int>(item.rows), item.sums + tap * item.rows * item.width);
+                  static_cast<int>(item.rows), sums + tap * item.rows * item.width);
         }
     }
 }
 
-// Adds the gathered gradient to that of the cells, and its inner products with them to that of the mixtures.
-static void fold_into_cells(const Gradient& g, const CellItem& item, long sample, long row_cell, long column_cell) {
+// Adds the gathered gradients of some samples to that of the cells, and their inner products with the cells to that of
+// the mixtures: for all cells at a time, so that no product is summed over the lanes of a register.
+static void fold_into_cells(const Gradient& g, const CellItem& item, long sample, long samples, long row_cell,
+                            long column_cell) {
     const CellBank& m = g.cells;
-    const long taps = g.bank_shape.taps, step = m.row_cells * m.column_cells * m.cells;
-    const CellTaps at(m, taps, item.rows);
+    const long taps = g.bank_shape.taps, all = samples * taps, turned = turned_cells(m);
+    const CellTaps at(m, all, item.rows);
     const float* mixture = first_mixture(m, taps, sample, row_cell, column_cell);
-    for (long r = 0; r < item.rows; ++r)
-        outer({mixture, item.sums + r * item.width, m.cells, item.width, at.mixtures, at.kernel, static_cast<int>(taps),
-               false, true},
+    int product[kMostCellTaps];
+    for (long t = 0; t < all; ++t) product[t] = static_cast<int>(t);
+    const int none = 0;
+    const Run run{&none, 1, at.kernel, product, static_cast<int>(all)};
+    clear(item.products, all * turned);
+    for (long r = 0; r < item.rows; ++r) {
+        const float* sums = item.sums + r * item.width;
+        outer({mixture, sums, m.cells, item.width, at.mixtures, at.kernel, static_cast<int>(all), false, true},
               static_cast<int>(m.cells), item.totals + r * m.cells * item.width);
-    const float* cells = m.packed_row(item.column_block, item.first_row, item.width);
+        multiply({sums, item.turned + r * item.width * turned, item.width, turned, 0, item.products, false}, run);
+    }
     float* out = item.dots + m.mixture_of(taps, sample, row_cell, column_cell);
-    constexpr long kTogether = kAccumulators >= 24 ? 9 : 3;
-    const long size = item.rows * item.width;
-    long t = 0;
-    for (; t + kTogether <= taps; t += kTogether)
-        dot_taps<kTogether>(m, item.sums + t * size, cells, item.rows, item.width, step, out + t * step);
-    for (; t < taps; ++t) dot_taps<1>(m, item.sums + t * size, cells, item.rows, item.width, step, out + t * step);
+    for (long t = 0; t < all; ++t)
+        for (long n = 0; n < m.cells; ++n) out[at.mixtures[t] * m.cells + n] += item.products[t * turned + n];
 }
 
 // Into PyTorch's layout, (N, o, i).
@@ -141,31 +137,44 @@ static void store_cells(const Gradient& g, const CellItem& item) {
         }
 }
 
+// All samples into a range of rows.
+static void fold_range(const Gradient& g, const CellItem& item) {
+    const CellBank& m = g.cells;
+    const long taps = g.bank_shape.taps, size = taps * item.rows * item.width;
+    const long together = most(1, kFoldedTaps / taps);
+    for (long q = 0; q < m.column_cells; ++q)
+        for (long r = 0; r < m.row_cells; ++r)
+            for (long sample = 0; sample < g.samples; sample += together) {
+                const long samples = least(together, g.samples - sample);
+                for (long s = 0; s < samples; ++s)
+                    gather_kernel_gradient(g, item, sample + s, r, q, item.sums + s * size);
+                fold_into_cells(g, item, sample, samples, r, q);
+            }
+}
+
 static void cell_gradient_item(void* context, long index) {
     const Gradient& g = *static_cast<const Gradient*>(context);
     const CellBank& m = g.cells;
-    const long taps = g.bank_shape.taps, ranges = ceil_div(m.rows, g.row_range);
+    const long taps = g.bank_shape.taps, ranges = ceil_div(m.rows, g.row_range), together = most(taps, kFoldedTaps);
     const long band = index % g.bands, first_range = ranges * band / g.bands, next = ranges * (band + 1) / g.bands;
     CellItem item;
     item.column_block = index / g.bands;
     item.width = block_width(m.columns, item.column_block);
     item.columns = least(item.width, m.columns - item.column_block * kColumnBlock);
-    item.sums = scratch(kKernel, taps * g.row_range * item.width);
+    item.sums = scratch(kKernel, together * g.row_range * item.width);
     item.source = scratch(kSource, (g.largest_source + 1) * g.row_range);
     item.gradient = scratch(kAccumulator, g.largest_destination * item.width);
+    item.turned = scratch(kBank, g.row_range * item.width * turned_cells(m));
     item.totals = scratch(kTile, g.row_range * m.cells * item.width);
+    item.products = scratch(kSmall, together * turned_cells(m));
     item.dots = g.coefficient_parts + index * m.mixture_of(taps, g.samples, 0, 0);
     clear(item.dots, m.mixture_of(taps, g.samples, 0, 0));
     for (long range = first_range; range < next; ++range) {
         item.first_row = range * g.row_range;
         item.rows = least(g.row_range, m.rows - item.first_row);
         clear(item.totals, item.rows * m.cells * item.width);
-        for (long sample = 0; sample < g.samples; ++sample)
-            for (long q = 0; q < m.column_cells; ++q)
-                for (long r = 0; r < m.row_cells; ++r) {
-                    gather_kernel_gradient(g, item, sample, r, q);
-                    fold_into_cells(g, item, sample, r, q);
-                }
+        turn_cells(m, m.packed_row(item.column_block, item.first_row, item.width), item.rows, item.width, item.turned);
+        fold_range(g, item);
         store_cells(g, item);
     }
 }

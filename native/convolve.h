@@ -121,8 +121,8 @@ static void convolve_item(void* context, long index) {
                 if (c.bank)
                     assemble(c, item, experts, taps, row, rows, item.first_sample + s, together, kernel);
                 else if (c.cells.packed)
-                    assemble_cells(c.cells, c.bank_shape.taps, item.first_sample + s, row, rows, item.column_block,
-                                   item.width, kernel);
+                    assemble_cells(c.cells, c.bank_shape.taps, item.first_sample + s, together, row, rows,
+                                   item.column_block, item.width, kernel);
                 else
                     read_kernel(c, item, row, rows, item.first_sample + s, kernel);
                 const long tap_size = rows * item.width;

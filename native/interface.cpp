@@ -256,8 +256,8 @@ void dynaconv_cell_gradient(const Problem* p, int64_t out, int64_t in, const voi
                             const float* packed, const float* mixtures, float* cell_gradient, float* mixture_gradient) {
     Blocking blocking = gradient_blocking(*p);
     const auto plan = gradient_plan(*p, blocking);
-    // A few rows, so that a kernel's gradient stays in the first-level cache and the cells in the second.
-    blocking.row_chunk = std::min<int64_t>(in, p->experts > 64 ? 8 : 16);
+    // A few rows: some kernels' gradients, the cells and their gradient stay in the second-level cache.
+    blocking.row_chunk = std::min<int64_t>(in, 16);
     Gradient g = gradient_pass(*p, blocking, *plan, x, y_gradient, cell_gradient);
     g.cells = cell_bank(*p, out, in, false, packed, mixtures);
     const long blocks = ceil_div(out, kColumnBlock), ranges = ceil_div(in, g.row_range);

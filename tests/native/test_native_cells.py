@@ -25,6 +25,7 @@ CASES: dict[str, tuple[int, int, tuple[int, int], tuple[int, int], Any, tuple[in
     "many cells": (2, 70, (20, 8), (1, 1), (3, 2), (6, 5), {"dilation": 2, "padding": 2}),
     "large map": (2, 4, (9, 6), (1, 1), 3, (45, 31), {"padding": 1}),
     "more taps than pixels": (2, 3, (6, 5), (1, 1), 5, (3, 2), {"padding": 2}),
+    "many taps": (3, 4, (20, 5), (1, 1), 7, (6, 8), {"padding": 3}),
     "one dimension": (3, 4, (8, 12), (1, 1), 5, (19,), {"padding": 2}),
     "three dimensions": (2, 4, (6, 20), (1, 1), (2, 3, 3), (3, 5, 4), {"padding": (0, 1, 1)}),
 }
