@@ -74,7 +74,10 @@ struct Pass : SpectrumPass {
         samples = std::min(samples, left_samples);
     }
 
-    void advance(Map& map, long numbers) const { map.data = static_cast<float*>(map.data) + samples * numbers; }
+    // Where there is such a map.
+    void advance(Map& map, long numbers) const {
+        if (map.data) map.data = static_cast<float*>(map.data) + samples * numbers;
+    }
 
     void make_waves() { parallel_for(problem.threads, samples * wave_tiles(), kernels().spectrum_waves, this); }
 };
@@ -187,7 +190,7 @@ void dynaconv_spectrum_forward(const SpectrumProblem* p, const Problem* conv, co
                                const uint16_t* run_tiles, const float* const* factors, float* half, const float* x,
                                float* y) {
     Pass pass(*p, *conv, tiles, run_tiles, factors, half);
-    pass.forward.source = pass.backward.source = {const_cast<float*>(x), false};
+    pass.forward.source = {const_cast<float*>(x), false};
     pass.forward.destination = {y, false};
     expect_writes(y, conv->samples * conv->out_pixels() * conv->out_channels * sizeof(float));
     while (pass.samples) {

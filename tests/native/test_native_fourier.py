@@ -44,11 +44,11 @@ def test_results_do_not_depend_on_the_number_of_threads(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_compiled_kernels_say_why_they_cannot_run(name: str) -> None:
-    _, kernel, _, _ = draw(name, torch.float32)
-    reasons = fourier.why_not(kernel)
+    _, kernel, spec, _ = draw(name, torch.float32)
+    reasons = fourier.why_not(kernel, spec)
     assert UNSUITED.get(name, "") in "; ".join(reasons)
     assert bool(reasons) == (name in UNSUITED)
-    assert fourier.why_not(draw(name)[1])
+    assert fourier.why_not(draw(name)[1], spec)
 
 
 @pytest.mark.parametrize("batch", [1, 7])

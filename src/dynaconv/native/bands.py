@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynaconv.native.calls import call, images, layout_of, plain
-from dynaconv.native.library import why_off
+from dynaconv.native.calls import call, images, layout_of, plain, reasons_against_image
 
 __all__ = ["backward", "forward", "why_not"]
 
@@ -31,14 +30,10 @@ class _Problem(ctypes.Structure):
 
 def why_not(x: Tensor, edges: Sequence[int]) -> tuple[str, ...]:
     """The reasons why the compiled kernels cannot weight the bands of x; empty where they can."""
-    off = why_off()
-    facts = {
-        f"native kernels are {off}": off != "",
-        f"{x.dtype} on {x.device}: only float32 on the CPU": x.dtype != torch.float32 or x.device.type != "cpu",
-        f"{len(edges)} edges: only 1 to {_MOST_EDGES}": not 1 <= len(edges) <= _MOST_EDGES,
-        f"x of {tuple(x.shape)}: only with samples, channels and pixels": x.numel() == 0,
-    }
-    return tuple(reason for reason, holds in facts.items() if holds)
+    found = reasons_against_image(x)
+    if 1 <= len(edges) <= _MOST_EDGES:
+        return found
+    return (*found, f"{len(edges)} edges: only 1 to {_MOST_EDGES}")
 
 
 def forward(x: Tensor, weights: Tensor, edges: Sequence[int]) -> Tensor:

@@ -20,6 +20,7 @@ __all__ = [
     "plain",
     "problem_of",
     "reasons_against",
+    "reasons_against_image",
 ]
 
 
@@ -37,6 +38,17 @@ def reasons_against(spec: ConvSpec, dtype: str, device: str, *dtypes: str) -> tu
         f"native kernels are {off}": off != "",
         f"padding_mode={spec.padding_mode!r}: only zeros": spec.padding_mode != "zeros",
         f"{dtype} on {device}: only {' and '.join(dtypes)} on the CPU": dtype not in dtypes or device != "cpu",
+    }
+    return tuple(reason for reason, holds in facts.items() if holds)
+
+
+def reasons_against_image(x: Tensor) -> tuple[str, ...]:
+    """The reasons why kernels that take float32 images on the CPU cannot run on x; empty where they can."""
+    off = why_off()
+    facts = {
+        f"native kernels are {off}": off != "",
+        f"{x.dtype} on {x.device}: only float32 on the CPU": x.dtype != torch.float32 or x.device.type != "cpu",
+        f"x of {tuple(x.shape)}: only with samples, channels and pixels": x.numel() == 0,
     }
     return tuple(reason for reason, holds in facts.items() if holds)
 

@@ -52,8 +52,8 @@ class Buffers(NamedTuple):
     half: Tensor
 
 
-def why_not(kernel: FourierKernel) -> tuple[str, ...]:
-    """The reasons why the fused kernels cannot make a kernel; empty where they can."""
+def why_not(kernel: FourierKernel, spec: ConvSpec) -> tuple[str, ...]:
+    """The reasons why the fused kernels cannot convolve with a kernel value; empty where they can."""
     off = why_off()
     if off:
         return (f"native kernels are {off}",)
@@ -61,8 +61,8 @@ def why_not(kernel: FourierKernel) -> tuple[str, ...]:
     found = []
     if spectrum.dtype != torch.float32 or spectrum.device.type != "cpu":
         found.append(f"{spectrum.dtype} on {spectrum.device}: only float32 on the CPU")
-    if any(factor is not None and factor.shape[1] != 1 for factor in (kernel.left, kernel.context)):
-        found.append("factors by group: only one group")
+    if spec.groups > 1:
+        found.append(f"groups={spec.groups}: only one group")
     if not library().dynaconv_spectrum_runs(ctypes.byref(_problem(kernel))):
         rows, columns = _matrix_size(kernel)
         text = "only even columns, prime factors up to 13, kernels up to 16 wide, and 65536 gates"

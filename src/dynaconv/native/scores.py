@@ -10,8 +10,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from dynaconv.native.calls import call, images, layout_of, plain
-from dynaconv.native.library import why_off
+from dynaconv.native.calls import call, images, layout_of, plain, reasons_against_image
 
 __all__ = ["backward", "forward", "why_not"]
 
@@ -27,13 +26,7 @@ class _Problem(ctypes.Structure):
 
 def why_not(x: Tensor) -> tuple[str, ...]:
     """The reasons why the compiled kernels cannot convolve x; empty where they can."""
-    off = why_off()
-    facts = {
-        f"native kernels are {off}": off != "",
-        f"{x.dtype} on {x.device}: only float32 on the CPU": x.dtype != torch.float32 or x.device.type != "cpu",
-        f"x of {tuple(x.shape)}: only with samples, channels and pixels": x.numel() == 0,
-    }
-    return tuple(reason for reason, holds in facts.items() if holds)
+    return reasons_against_image(x)
 
 
 def forward(x: Tensor, weight: Tensor) -> Tensor:

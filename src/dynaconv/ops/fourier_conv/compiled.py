@@ -40,7 +40,7 @@ def backward(
 
 
 def _left_out(x: Tensor, kernel: FourierKernel, spec: ConvSpec) -> bool:
-    return not len(x) or x.dtype != torch.float32 or spec.groups > 1 or bool(fourier.why_not(kernel))
+    return not len(x) or x.dtype != torch.float32 or bool(fourier.why_not(kernel, spec))
 
 
 def _buffers(kernel: FourierKernel) -> fourier.Buffers:
